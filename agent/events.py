@@ -1,0 +1,184 @@
+"""What a subscriber receives: the CloudEvents envelope, the kinds of event, their topics and identities.
+
+The JSON Schema (`veille schema`) is generated from these types, so the types are the contract:
+within `veille/v1` fields are added, never removed, renamed or given another meaning.
+"""
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+NAMESPACE = uuid.UUID("5a3f5a58-7d4c-5c1e-9b38-0d5c7d3e6a10")
+"""Root of the event identities (UUIDv5)."""
+
+Kind = Literal["novelty", "sensor_fault", "abstention"]
+Phase = Literal["start", "update", "end"]
+Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "abstention": 2}
+"""Order in which a full outbox gives up rows: the highest number goes first."""
+
+
+class Masses(msgspec.Struct, frozen=True, kw_only=True):
+    """One number for each label."""
+
+    normal: Unit
+    noise: Unit
+    novelty: Unit
+
+
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of the score that belongs to one place in the window."""
+
+    position: str
+    axis: Literal["x", "y", "z", "magnitude"]
+    start_s: float
+    """Seconds before the end of the window (negative) at which the segment starts."""
+    end_s: float
+    share: float
+    """Contribution divided by the sum of all positive contributions."""
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the doubt comes from."""
+
+    aleatoric: Annotated[float, msgspec.Meta(ge=0)]
+    """Spread that the model expects of this kind of movement."""
+    epistemic: Unit
+    """Share of the score that is distance to everything seen in training."""
+
+
+class EventData(msgspec.Struct, frozen=True, kw_only=True):
+    """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
+
+    kind: Kind
+    phase: Phase
+    revision: Annotated[int, msgspec.Meta(ge=0)]
+    """0 for `start`, then counting up; the highest revision of an `id` is the one that holds."""
+    wearer: str
+    start: str
+    """End of the first window of the event."""
+    end: str
+    """End of the latest window of the event."""
+    verdict: list[Literal["normal", "noise", "novelty"]]
+    """The labels that cannot be ruled out; one = decided, several = abstention."""
+    cause: Literal["", "ambiguous", "too_little_calibration", "unlike_anything_seen", "poor_signal"] = ""
+    """Why the verdict abstains; empty where it does not."""
+    sentence: str
+    score: float | None
+    p_value: Unit | None
+    """Share of normal half-minutes at least as strange; null where nothing could be scored."""
+    p_interval: tuple[Unit, Unit] | None
+    """95 % interval of `p_value` that follows from the finite calibration set."""
+    alpha: Unit
+    """Level at which `normal` is ruled out."""
+    belief: Masses
+    plausibility: Masses
+    spread: Spread | None
+    promise_per_day: float
+    """False alarms a day that the calibration can honestly promise, at the best."""
+    quality: dict[str, Unit]
+    """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout), and `non_wear`."""
+    positions: dict[str, float | None]
+    """Score of each position heard."""
+    contributions: list[Contribution] = []
+    """The places that raised the score most, strongest first."""
+    bundle: str
+    """Identity of the model bundle."""
+    bundle_digest: str
+    scored: str
+    """Gateway time at which the latest window was scored."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """CloudEvents 1.0, structured JSON."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    """Same for the same happening: over its phases, when sent again, and when scored again."""
+    source: str
+    """`veille/{site}/{gateway}`."""
+    type: str
+    """`org.veille.event.{kind}.v1`."""
+    subject: str
+    """The wearer's pseudonym."""
+    time: str
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str = "urn:veille:schema:event:1"
+    seq: int = 0
+    """Counts up by one for each event of this gateway; a hole = not yet arrived."""
+    epoch: int = 0
+    """Counts the starts of the agent on this gateway."""
+    historical: bool = False
+    """True where the event was published late (the broker was away)."""
+    data: EventData
+
+
+def event_id(gateway: str, wearer: str, bundle_digest: str, kind: str, start_s: float) -> str:
+    """Identity of an event: UUIDv5 of who, what and when (start rounded to the millisecond)."""
+    return str(uuid.uuid5(NAMESPACE, f"{gateway}\n{wearer}\n{bundle_digest}\n{kind}\n{start_s:.3f}"))
+
+
+def iso_time(seconds: float) -> str:
+    """`seconds` since the epoch as ISO 8601 in UTC with milliseconds."""
+    moment = dt.datetime.fromtimestamp(round(seconds, 3), tz=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(event: Event) -> bytes:
+    """The bytes that are published; floats in full, keys in the order of the type."""
+    return msgspec.json.encode(event)
+
+
+def decode(payload: bytes) -> Event:
+    """Read an event; unknown fields are ignored, so old consumers read newer events.
+
+    Raises:
+        msgspec.ValidationError: a field is missing or of the wrong type.
+    """
+    return msgspec.json.decode(payload, type=Event)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of the envelope with its data."""
+    (schema,), components = msgspec.json.schema_components([Event], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:veille:schema:event:1",
+        **schema,
+        "$defs": components,
+    }
+
+
+class Topics(msgspec.Struct, frozen=True):
+    """The topic tree of one gateway, `veille/v1/{site}/{gateway}/...`."""
+
+    site: str
+    gateway: str
+
+    @property
+    def root(self) -> str:
+        return f"veille/v1/{self.site}/{self.gateway}"
+
+    @property
+    def status(self) -> str:
+        return f"{self.root}/status"
+
+    @property
+    def describe(self) -> str:
+        return f"{self.root}/describe"
+
+    @property
+    def health(self) -> str:
+        return f"{self.root}/health"
+
+    def event(self, wearer: str, kind: str) -> str:
+        return f"{self.root}/wearer/{wearer}/event/{kind}"
+
+    def state(self, wearer: str) -> str:
+        return f"{self.root}/wearer/{wearer}/state"
+
+    def ingest(self, wearer: str = "+", position: str = "+") -> str:
+        return f"{self.root}/ingest/{wearer}/{position}"

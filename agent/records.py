@@ -1,0 +1,150 @@
+"""The frozen records that travel along the pipeline; each field says its shape, unit and range.
+
+Batches, not objects: after `ingest`, a record holds arrays over all windows of one tick.
+A *row* is one position of one wearer over one window; a *window* is one wearer over one window
+and owns one row for each position that was heard. `owner` maps rows to windows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+LABELS = ("normal", "noise", "novelty")
+"""The three labels of a verdict, in the order of every `(n, 3)` array below."""
+NORMAL, NOISE, NOVELTY = range(3)
+
+CAUSES = ("", "ambiguous", "too_little_calibration", "unlike_anything_seen", "poor_signal")
+"""Why a verdict abstains; index 0 = it does not."""
+
+AXES = ("x", "y", "z", "magnitude")
+"""What a contribution can belong to: the three axes of the sensor, and the length of the acceleration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A run of samples from one wearable, as it reached the gateway."""
+
+    wearer: str
+    """Pseudonym of the person."""
+    position: str
+    """Where the sensor sits, for example `left_wrist`."""
+    times_s: Floats
+    """(n,) seconds on the device's own clock, strictly increasing."""
+    samples_g: Singles
+    """(n, 3) acceleration in g; NaN = missing."""
+    received_s: float
+    """When it reached the gateway, seconds on the gateway's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """All windows due in one tick, for all wearers, ordered by end, then wearer."""
+
+    wearer: Integers
+    """(n,) slot of the wearer, see `ingest.Streams.wearers`."""
+    end_s: Floats
+    """(n,) end of the window, seconds on the gateway's clock."""
+    owner: Integers
+    """(m,) window that each row belongs to, ascending."""
+    stream: Integers
+    """(m,) slot of the stream (wearer x position), see `ingest.Streams`."""
+    family: Integers
+    """(m,) index of the position's family in the bundle's layout (wrist, waist, ...)."""
+    samples_g: Singles
+    """(m, 3, samples) acceleration in g on the bundle's grid; NaN = missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Evidence of a wrong measurement, one value in [0, 1] a row: 0 = none, 1 = certain."""
+
+    stuck: Floats
+    """(m,) an axis, or all, repeats one value where a worn sensor cannot."""
+    clipped: Floats
+    """(m,) the sensor's range was exceeded: tops are cut off."""
+    spikes: Floats
+    """(m,) single samples that no body can produce."""
+    gravity: Floats
+    """(m,) at rest the length of the acceleration is not 1 g: gain or offset."""
+    dropout: Floats
+    """(m,) evidence from the share of missing samples."""
+    missing: Floats
+    """(m,) share of missing samples, in [0, 1]."""
+    non_wear: Floats
+    """(m,) stillness long enough that the sensor is probably not worn."""
+
+    FAULTS = ("stuck", "clipped", "spikes", "gravity", "dropout")
+
+    def faults(self) -> Floats:
+        """(m, 5) the evidence of faults, columns as in `FAULTS`."""
+        return np.stack([getattr(self, name) for name in self.FAULTS], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of each row. Higher = stranger."""
+
+    score: Floats
+    """(m,) nonconformity score, standardised per family: 0 = median normal window; NaN = not scorable."""
+    embedding: Singles
+    """(m, d) place of the row among normal windows."""
+    aleatoric: Floats
+    """(m,) spread that the model expects of this kind of movement (unitless, >= 0)."""
+    epistemic: Floats
+    """(m,) distance to the nearest normal prototype, share of the score in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """Calibrated scores, one value a window (all positions merged)."""
+
+    score: Floats
+    """(n,) the strangest position's score; NaN = none could be scored."""
+    leading_row: Integers
+    """(n,) the row that set the score; -1 = none."""
+    p_value: Floats
+    """(n,) share of normal half-minutes whose strangest window is at least as strange, in (0, 1]; NaN = not scored."""
+    p_low: Floats
+    """(n,) lower end of the 95 % interval that follows from the finite calibration set."""
+    p_high: Floats
+    """(n,) upper end."""
+    smallest_p: Floats
+    """(n,) the smallest p-value that this calibration set can give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The set-valued answers of one tick, one a window."""
+
+    labels: Booleans
+    """(n, 3) which of `LABELS` cannot be ruled out; at least one a row."""
+    belief: Floats
+    """(n, 3) in [0, 1]."""
+    plausibility: Floats
+    """(n, 3) in [0, 1], >= belief."""
+    cause: Integers
+    """(n,) index in `CAUSES`; 0 exactly where one label is left."""
+    promise_per_day: Floats
+    """(n,) false alarms a day that the calibration so far can honestly promise, at the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one window got its score: contributions that add up to it."""
+
+    positions: tuple[str, ...]
+    """Positions heard, in the order of `contributions`."""
+    contributions: Singles
+    """(positions, 4 axes, segments): sum = score - `offset`; see `AXES`."""
+    offset: float
+    """The part of the score that belongs to no place: what a median normal window scores (negative)."""
+    segment_s: float
+    """Length of a segment in seconds; the last one ends where the window ends."""
+    sentence: str
+    """One plain English sentence."""

@@ -1,0 +1,83 @@
+"""`agent.toml` -> one frozen `Settings`; an unknown key or a value out of range is a clear error."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from agent.errors import SettingsError
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""Part of a topic: letters, digits, `_`, `-`; a pseudonym, never a person's name or number."""
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events are published."""
+
+    host: str = "localhost"
+    port: Port = 1883
+    username: str | None = None
+    password_file: str | None = None
+    """File that holds the password, so that the settings can be shown."""
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=1200)] = 30
+
+
+class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How strange is too strange, and how often an alarm may be wrong."""
+
+    false_alarms_per_day: Annotated[float, msgspec.Meta(gt=0, le=2880)] = 24.0
+    """Budget per wearer; one an hour by default, which is what the shipped calibration can promise."""
+    trigger_windows: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    """Windows in a row that rule out `normal` before an alarm starts."""
+    refractory_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 30.0
+    """An alarm that returns within this time is the same alarm."""
+    abstentions_per_hour: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 6.0
+    """Doubt is published at most this often for each wearer; the rest is counted in `/health`."""
+
+
+class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The durable queue between scoring and the broker."""
+
+    path: str = "outbox.sqlite"
+    """Relative to `state_dir`."""
+    max_rows: Annotated[int, msgspec.Meta(ge=10)] = 1_000_000
+    """At this depth the least urgent oldest row is dropped, counted and announced."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a gateway is told; see `veille run --help` for an example file."""
+
+    site: Name = "site"
+    gateway: Name = "gateway"
+    state_dir: str = "/var/lib/veille"
+    bundle: str | None = None
+    """Directory of the bundle; none = the one that ships inside the package."""
+    broker: Broker = Broker()
+    ingest: Broker = Broker()
+    """The local broker that wearables publish to."""
+    alarms: Alarms = Alarms()
+    outbox: Outbox = Outbox()
+    wearers: tuple[Name, ...] = ()
+    """Who may send; empty = anyone, up to `max_wearers`."""
+    max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    health_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """Seconds between two messages on `/health`."""
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a TOML file.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or holds a key or a value that is not allowed.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
+    except msgspec.DecodeError as error:  # includes ValidationError
+        raise SettingsError(f"settings {path}: {error}") from error
