@@ -1,0 +1,83 @@
+# Each target sets up what it needs in .venv: on a fresh machine only Python 3.11+ and make have to be there.
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+PIP    := $(PYTHON) -m pip --disable-pip-version-check --no-input
+DATA   ?= $(or $(VEILLE_DATA),../shared/data)
+RUN    ?= runs/student
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench evaluate train bundle broker clean
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.demo ## play a simulated two-minute recording through a broker and show the events (under a minute)
+	@$(PYTHON) -m agent demo
+
+test: $(VENV)/.full broker ## unit, contract, property and broker tests
+	$(PYTHON) -m pytest -m "not slow"
+
+test-slow: $(VENV)/.full broker ## statistical and long tests
+	$(PYTHON) -m pytest -m slow
+
+check: $(VENV)/.full ## lint, format, types, import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
+	$(PYTHON) -m tests.bench
+
+evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
+	$(PYTHON) -m training evaluate --root $(DATA)
+
+train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
+	$(PYTHON) -m training train --root $(DATA) --out $(RUN)
+
+bundle: $(VENV)/.full ## quantize, calibrate and pack the student of RUN -> agent/shipped_bundle
+	$(PYTHON) -m export $(RUN) agent/shipped_bundle --root $(DATA)
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find agent training export tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- setting up -------------------------------------------------------------------------------------------
+
+# The first Python that is new enough; a name on the PATH may be an empty shim, so each is tried.
+$(PYTHON):
+	@for python in python3.11 python3 python3.12 python3.13; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11) or sys.maxsize < 2**32)' 2>/dev/null; then \
+	    found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then \
+	  echo "Veille needs a 64-bit Python 3.11 or newer, found as python3.11 or python3 on the PATH. Install one," >&2; \
+	  echo "for example: apt-get install python3 python3-venv" >&2; exit 2; fi; \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$$found cannot make a virtual environment; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+
+# pip knows --group since 25.1.
+$(VENV)/.pip: | $(PYTHON)
+	@echo "setting up $(VENV) (once)"
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.pip
+	@$(PIP) install --quiet --editable ".[demo]"
+	@touch $@
+
+$(VENV)/.full: pyproject.toml $(VENV)/.pip
+	@$(PIP) install --quiet --editable ".[demo,parquet]" --group train --group export --group dev
+	@touch $(VENV)/.demo $@
+
+# The broker tests want a real mosquitto; without one they skip and say so. Never asks for a password.
+broker:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
+	if command -v mosquitto >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing mosquitto for the broker tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get install -y -q mosquitto mosquitto-clients >/dev/null 2>&1 || \
+	  { apt-get update -q >/dev/null 2>&1 && apt-get install -y -q mosquitto mosquitto-clients >/dev/null 2>&1; } || \
+	  echo "mosquitto could not be installed: the broker tests will skip" >&2; \
+	else echo "no mosquitto on this machine: the broker tests will skip" >&2; fi

@@ -1,0 +1,205 @@
+"""The bundle: network, prototypes, calibration and golden stream in one directory, opened only as a whole.
+
+`veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`; `prototypes.npz`,
+`calibration.npz` and `golden.npz` hold plain arrays (no pickle). Opening checks the schema, the digests and the
+shapes, then replays the golden stream through the live path; whatever differs is a `BundleError`.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.calibrate import Calibration, FamilyCalibration
+from agent.errors import BundleError
+from agent.golden import check_golden
+from agent.judge import Model
+from agent.layout import Layout
+from agent.runtime.onnx import OnnxRuntime
+from agent.score import Prototypes
+
+SCHEMA = "veille-bundle/1"
+MANIFEST = "bundle.json"
+FILES = ("model.onnx", "prototypes.npz", "calibration.npz", "golden.npz")
+LARGEST_FILE = 16 * 2**20
+"""Bytes; a file beyond this is refused before it is read."""
+
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Arrays = dict[str, NDArray[Any]]
+
+
+class DataSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One dataset that the model learned from."""
+
+    name: str
+    source: str
+    licence: str
+    wearers: int
+
+
+class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one family's calibration rests on."""
+
+    windows: int
+    half_minutes: int
+    effective_half_minutes: float
+    """Divided by the design effect between wearers; what the intervals are computed from."""
+    wearers: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`bundle.json`."""
+
+    schema: str
+    id: str
+    commit: str
+    """Commit of the code that made it."""
+    made: str
+    """Day, ISO 8601."""
+    minimum_agent: str
+    layout: Layout
+    context_weight: float
+    """w in `agent.score`."""
+    calibration: dict[str, CalibrationFacts]
+    data: list[DataSource]
+    training: dict[str, Any]
+    """The run record: configuration, device, minutes, windows, losses."""
+    parity: dict[str, float]
+    """fp32 against int8, as measured at export."""
+    golden_tolerance: Annotated[float, msgspec.Meta(gt=0)]
+    """Largest difference of a golden score, in units of the score."""
+    files: dict[str, Digest]
+    limits: str
+    """What the model must not be used for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened, verified bundle."""
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    """SHA-256 of `bundle.json`, which names the digests of all other files."""
+    model: Model
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+
+def default_bundle_path() -> Path:
+    """The bundle that ships inside the package."""
+    return Path(__file__).parent / "shipped_bundle"
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open and verify a bundle.
+
+    Raises:
+        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs.
+    """
+    text = _read(path / MANIFEST)
+    manifest = _manifest(text, path)
+    contents = {name: _verified(path / name, manifest.files) for name in FILES}
+    model = Model(
+        layout=manifest.layout,
+        runtime=OnnxRuntime(contents["model.onnx"]),
+        prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
+        calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
+    )
+    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance)
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BundleError(f"{path}: larger than {LARGEST_FILE >> 20} MiB; not a bundle of Veille")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}; name a directory that holds a bundle") from error
+
+
+def _manifest(text: bytes, path: Path) -> Manifest:
+    """Schema first, so that a newer bundle is named as such and not as a list of odd fields."""
+    try:
+        schema = msgspec.json.decode(text, type=dict[str, Any]).get("schema")
+        if schema != SCHEMA:
+            raise BundleError(f"{path}: bundle schema {schema!r}, this agent reads {SCHEMA!r}; update the agent")
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{path / MANIFEST}: {error}; copy the bundle again") from error
+    if _numbers(manifest.minimum_agent) > _numbers(agent_version()):
+        raise BundleError(f"{path}: needs agent {manifest.minimum_agent}, this is {agent_version()}; update the agent")
+    missing = sorted(set(FILES) - set(manifest.files))
+    if missing:
+        raise BundleError(f"{path / MANIFEST}: names no digest for {', '.join(missing)}; copy the bundle again")
+    return manifest
+
+
+def agent_version() -> str:
+    """Version of the installed agent; 0.0.0 in a checkout that was never installed."""
+    try:
+        return version("veille")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _verified(path: Path, digests: dict[str, str]) -> bytes:
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != digests[path.name]:
+        raise BundleError(
+            f"{path}: differs from its digest in {MANIFEST} (truncated or altered); copy the bundle again"
+        )
+    return content
+
+
+def _arrays(contents: dict[str, bytes], name: str) -> Arrays:
+    try:
+        with np.load(io.BytesIO(contents[name]), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError) as error:
+        raise BundleError(f"{name}: not an archive of plain arrays ({error})") from error
+
+
+def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
+    families = len(manifest.layout.families)
+    try:
+        known = Prototypes(
+            places=arrays["places"].astype(np.float32),
+            family=arrays["family"].astype(np.int64),
+            median=arrays["median"].astype(np.float64),
+            scale=arrays["scale"].astype(np.float64),
+            context_weight=manifest.context_weight,
+        )
+    except KeyError as error:
+        raise BundleError(f"prototypes.npz: no array {error}") from error
+    right = known.places.ndim == 2 and len(known.family) == len(known.places)
+    if not right or known.median.shape != (families,) or known.scale.shape != (families,) or (known.scale <= 0).any():
+        raise BundleError("prototypes.npz: shapes do not fit each other or the layout's families")
+    return known
+
+
+def _calibration(arrays: Arrays, layout: Layout) -> Calibration:
+    families = []
+    for name in layout.families:
+        try:
+            scores, low, high = (arrays[f"{name}_{part}"].astype(np.float64) for part in ("scores", "low", "high"))
+            wearers = int(arrays[f"{name}_wearers"])
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"calibration.npz: {name}: {error}") from error
+        if len(low) != len(scores) + 1 or len(high) != len(low) or (np.diff(scores) < 0).any():
+            raise BundleError(f"calibration.npz: {name}: scores must ascend, with one more interval than scores")
+        families.append(FamilyCalibration(scores, low, high, wearers))
+    return Calibration(tuple(families))

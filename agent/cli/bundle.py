@@ -1,0 +1,47 @@
+"""`veille bundle show|verify`: what a model says of itself, and whether it is whole."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.cli.page import Commands, add_command
+
+if TYPE_CHECKING:
+    from agent.bundle import Bundle
+
+PAGE = """
+Show or verify a model bundle (format veille-bundle/1, a directory). Both check every file against its digest and
+replay the golden stream; a bundle that is truncated, altered or too new is refused with one line that says why.
+
+Examples:
+  veille bundle show
+  veille bundle verify /etc/veille/bundle
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add `bundle` to the command line."""
+    parser = add_command(commands, "bundle", "show or verify a model bundle", PAGE, run)
+    parser.add_argument("verb", choices=("show", "verify"), help="show: its manifest as JSON; verify: whole or not")
+    parser.add_argument("path", nargs="?", type=Path, metavar="DIR", help="default: the bundle in the package")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Open the bundle, which verifies it, then print what was asked."""
+    from agent.bundle import default_bundle_path, open_bundle
+
+    bundle = open_bundle(given.path or default_bundle_path())
+    sys.stdout.write(_manifest(bundle) if given.verb == "show" else _verified(bundle))
+    return 0
+
+
+def _manifest(bundle: "Bundle") -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(bundle.manifest), indent=2).decode() + "\n"
+
+
+def _verified(bundle: "Bundle") -> str:
+    whole = "every file has its digest, and the golden stream gives what it should"
+    return f"{bundle.path}: {bundle.id} is whole: {whole} ({bundle.digest})\n"

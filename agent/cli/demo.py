@@ -1,0 +1,35 @@
+"""`veille demo`: the whole agent, on this machine, in under a minute."""
+
+import argparse
+
+from agent.cli.page import Commands, add_command
+
+PAGE = """
+Show what a subscriber receives: start a broker on this machine (mosquitto where it is installed, else the one of
+the extra `veille[demo]`), start the agent, play a SIMULATED recording of two minutes through them faster than life
+(walking, arm movements, a fall, a sensor fault), and print the events as they come. Ends by itself.
+
+Example:
+  veille demo
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add `demo` to the command line."""
+    parser = add_command(commands, "demo", "play a simulated recording and show its events", PAGE, run)
+    parser.add_argument("--speed", type=_speed, default=4.0, metavar="N", help="times faster than life (default 4)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another person and another fall (default 0)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Play the demo; 0 where the fall and the sensor fault were both told."""
+    from agent.demo import play
+
+    return play(speed=given.speed, seed=given.seed)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0.1 <= speed <= 20:
+        raise argparse.ArgumentTypeError(f"{text}: choose 0.1 to 20")
+    return speed

@@ -1,0 +1,64 @@
+"""`veille schema`: the contracts in JSON Schema, generated from the types that the agent runs on."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from agent.cli.page import Commands, add_command
+
+PAGE = """
+Print a contract as JSON Schema (2020-12), generated from the types that the agent itself uses:
+  event     what a subscriber receives (the default)
+  settings  agent.toml
+  packet    what a wearable may send as JSON
+  bundle    bundle.json, the manifest of a model bundle
+
+Example:
+  veille schema event > veille-event-1.schema.json
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add `schema` to the command line."""
+    parser = add_command(commands, "schema", "print a contract as JSON Schema", PAGE, run)
+    parser.add_argument("of", nargs="?", choices=tuple(SCHEMAS), default="event", help="which one (default: event)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print one schema."""
+    sys.stdout.write(json.dumps(SCHEMAS[given.of](), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _event() -> dict[str, Any]:
+    from agent.events import json_schema
+
+    return json_schema()
+
+
+def _settings() -> dict[str, Any]:
+    from agent.settings import Settings
+
+    return _of_type(Settings, "urn:veille:schema:settings:1")
+
+
+def _packet() -> dict[str, Any]:
+    from agent.sources.wire import Body
+
+    return _of_type(Body, "urn:veille:schema:packet:1")
+
+
+def _bundle() -> dict[str, Any]:
+    from agent.bundle import Manifest
+
+    return _of_type(Manifest, "urn:veille:schema:bundle:1")
+
+
+def _of_type(kind: type, name: str) -> dict[str, Any]:
+    import msgspec
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **msgspec.json.schema(kind)}
+
+
+SCHEMAS = {"event": _event, "settings": _settings, "packet": _packet, "bundle": _bundle}

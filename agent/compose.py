@@ -1,0 +1,196 @@
+"""A change and what is known of its window -> the event that subscribers receive."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from agent.events import Contribution, Event, EventData, Masses, Spread, event_id, iso_time
+from agent.explain import explain, strongest
+from agent.judge import Judged
+from agent.layout import Layout
+from agent.quality import CERTAIN
+from agent.records import CAUSES, LABELS, Explanation, Quality
+from agent.score import Prototypes, contributions, offset
+from agent.track import Change
+
+FAULT_WORDS = {
+    "stuck": "the sensor repeats one value; check that it runs and is not frozen",
+    "clipped": "the tops of the signal are cut off; the sensor's range is too small for this movement",
+    "spikes": "single samples leap as no body can; check the radio and the cable",
+    "gravity": "at rest it does not measure 1 g; check its calibration",
+    "dropout": "samples are missing; check distance, radio and battery",
+}
+"""What a fault means and what to do."""
+
+DOUBT_WORDS = {
+    "ambiguous": "a fault of the sensor and an unusual movement both fit; it is decided when the signal is clean again",
+    "too_little_calibration": "unusual, but too close to call with {half_minutes} half-minutes of calibration; "
+    "more normal wear narrows the interval [{low:.4f}, {high:.4f}] around the level {alpha:.4f}",
+    "unlike_anything_seen": "nothing like it was ever seen, falls included; check the sensor, look at the person",
+    "poor_signal": "the signal is too poor to tell normal from a fault; it is decided when the sensor delivers again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who tells: the same in every event of a gateway."""
+
+    site: str
+    gateway: str
+    bundle_id: str
+    bundle_digest: str
+    alpha: float
+    layout: Layout
+    prototypes: Prototypes
+
+
+class Composer:
+    """Builds events; the only thing it remembers is what was last said of an open happening."""
+
+    def __init__(self, sender: Sender, wearers: Sequence[str], positions: Sequence[str]) -> None:
+        self._sender = sender
+        self._wearers = wearers
+        self._positions = positions
+
+    def compose(self, change: Change, judged: Judged | None, now_s: float) -> Event:
+        """The event of one change; `judged` holds its window (None where it ended without one)."""
+        happening = change.happening
+        if change.window >= 0 and judged is not None:
+            happening.said = self._data(change, judged, now_s)
+        said = happening.said
+        if not isinstance(said, EventData):
+            raise TypeError("a happening ended that never started")
+        data = msgspec.structs.replace(
+            said, phase=change.phase, revision=happening.revision, end=iso_time(happening.last_s)
+        )
+        sender, kind = self._sender, happening.kind
+        wearer = self._wearers[change.wearer]
+        return Event(
+            id=event_id(sender.gateway, wearer, sender.bundle_digest, kind, happening.start_s),
+            source=f"veille/{sender.site}/{sender.gateway}",
+            type=f"org.veille.event.{kind}.v1",
+            subject=wearer,
+            time=iso_time(change.at_s),
+            data=data,
+        )
+
+    def _data(self, change: Change, judged: Judged, now_s: float) -> EventData:
+        window, happening = change.window, change.happening
+        rows = np.flatnonzero(judged.windows.owner == window)
+        names = [self._positions[slot] for slot in judged.windows.stream[rows]]
+        surprise, verdicts = judged.surprise, judged.verdicts
+        leading = int(surprise.leading_row[window])
+        explanation = self._explain(judged, leading, rows, names) if leading >= 0 else None
+        scored = not np.isnan(surprise.p_value[window])
+        return EventData(
+            kind=happening.kind,
+            phase=change.phase,
+            revision=happening.revision,
+            wearer=self._wearers[change.wearer],
+            start=iso_time(happening.start_s),
+            end=iso_time(happening.last_s),
+            verdict=[label for label, kept in zip(LABELS, verdicts.labels[window], strict=True) if kept],  # type: ignore[misc]
+            cause=CAUSES[int(verdicts.cause[window])],  # type: ignore[arg-type]
+            sentence=self._sentence(change, judged, rows, names, explanation),
+            score=_rounded(surprise.score[window]),
+            p_value=_rounded(surprise.p_value[window], 6),
+            p_interval=(_exact(surprise.p_low[window]), _exact(surprise.p_high[window])) if scored else None,
+            alpha=_exact(self._sender.alpha),
+            belief=_masses(verdicts.belief[window]),
+            plausibility=_masses(verdicts.plausibility[window]),
+            spread=_spread(judged, leading),
+            promise_per_day=_exact(verdicts.promise_per_day[window]),
+            quality=_quality(judged.quality, rows),
+            positions={name: _rounded(judged.scores.score[row]) for name, row in zip(names, rows, strict=True)},
+            contributions=_contributions(explanation),
+            bundle=self._sender.bundle_id,
+            bundle_digest=self._sender.bundle_digest,
+            scored=iso_time(now_s),
+        )
+
+    def _explain(self, judged: Judged, leading: int, rows: np.ndarray, names: Sequence[str]) -> Explanation:
+        sender, one = self._sender, slice(leading, leading + 1)
+        anatomy = type(judged.anatomy)(judged.anatomy.from_prototype[one], judged.anatomy.from_context[one])
+        family = judged.windows.family[one]
+        segments = sender.layout.segments
+        return explain(
+            positions=names,
+            leading=int(np.flatnonzero(rows == leading)[0]),
+            shares=contributions(anatomy, family, sender.prototypes, segments)[0],
+            above=anatomy.from_prototype.reshape(segments, 4, 4).transpose(1, 0, 2),
+            offset=offset(int(family[0]), sender.prototypes),
+            window_s=sender.layout.window_s,
+        )
+
+    def _sentence(
+        self,
+        change: Change,
+        judged: Judged,
+        rows: np.ndarray,
+        names: Sequence[str],
+        explanation: Explanation | None,
+    ) -> str:
+        kind, window = change.happening.kind, change.window
+        if kind == "sensor_fault":
+            return _fault_sentence(judged.quality, rows, names)
+        if kind == "abstention":
+            return self._doubt_sentence(judged, window, explanation)
+        p = float(judged.surprise.p_value[window])
+        rarity = f"at most 1 normal half-minute in {int(1 / p)} is as strange" if p < 1 else "as strange as normal"
+        return f"{explanation.sentence if explanation else 'unusual'}; {rarity}"
+
+    def _doubt_sentence(self, judged: Judged, window: int, explanation: Explanation | None) -> str:
+        surprise = judged.surprise
+        smallest = surprise.smallest_p[window]
+        facts = {
+            "half_minutes": int(1 / smallest) - 1 if smallest > 0 else 0,
+            "low": surprise.p_low[window],
+            "high": surprise.p_high[window],
+            "alpha": self._sender.alpha,
+        }
+        doubt = DOUBT_WORDS[CAUSES[int(judged.verdicts.cause[window])]].format(**facts)
+        return f"cannot tell: {doubt}" + (f" ({explanation.sentence})" if explanation else "")
+
+
+def _fault_sentence(quality: Quality, rows: np.ndarray, names: Sequence[str]) -> str:
+    faults = quality.faults()[rows]  # (positions, 5)
+    position, fault = np.unravel_index(int(faults.argmax()), faults.shape)
+    name = Quality.FAULTS[int(fault)]
+    certain = [n for n, strength in zip(names, faults.max(axis=1), strict=True) if strength >= CERTAIN]
+    where = ", ".join(certain or [names[int(position)]]).replace("_", " ")
+    return f"{where}: {name} ({faults.max():.2f}): {FAULT_WORDS[name]}"
+
+
+def _contributions(explanation: Explanation | None) -> list[Contribution]:
+    if explanation is None:
+        return []
+    return [
+        Contribution(position=position, axis=axis, start_s=start, end_s=end, share=share)  # type: ignore[arg-type]
+        for position, axis, start, end, share in strongest(explanation)
+    ]
+
+
+def _spread(judged: Judged, leading: int) -> Spread | None:
+    if leading < 0:
+        return None
+    scores = judged.scores
+    return Spread(aleatoric=_exact(scores.aleatoric[leading]), epistemic=_exact(scores.epistemic[leading]))
+
+
+def _quality(quality: Quality, rows: np.ndarray) -> dict[str, float]:
+    return {name: _exact(getattr(quality, name)[rows].max()) for name in (*Quality.FAULTS, "non_wear")}
+
+
+def _masses(values: np.ndarray) -> Masses:
+    return Masses(**{label: _exact(value) for label, value in zip(LABELS, values, strict=True)})
+
+
+def _exact(value: float) -> float:
+    """Six digits are more than any figure here holds, and keep an event small."""
+    return round(float(value), 6)
+
+
+def _rounded(value: float, digits: int = 4) -> float | None:
+    return None if np.isnan(value) else round(float(value), digits)

@@ -1,0 +1,187 @@
+"""The live loop of a gateway: step the pipeline, tell how we are, stop cleanly."""
+
+import importlib.metadata
+import logging
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from agent.clock import Clock
+from agent.counters import Counters
+from agent.errors import OutboxError
+from agent.events import Event, Topics, iso_time
+from agent.outbox import Outbox
+from agent.publish import Publisher
+from agent.settings import Settings
+from agent.sources import Source
+from agent.sources.mqtt import MqttSource
+
+log = logging.getLogger("veille")
+
+STEP_S = 0.2
+"""Seconds between two steps of the pipeline."""
+
+
+class BundleName(Protocol):
+    """What the gateway tells of the bundle."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class Steps(Protocol):
+    """What the gateway asks of the pipeline (`agent.pipeline.Pipeline`)."""
+
+    def step(self, now_s: float) -> list[Event]:
+        """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
+
+    def health(self) -> dict[str, Any]:
+        """Figures for `/health`."""
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Wearer -> last verdict, only those that changed since the last call."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The parts of a running gateway, and when they last did what."""
+
+    settings: Settings
+    clock: Clock
+    pipeline: Steps
+    outbox: Outbox
+    publisher: Publisher
+    counters: Counters
+    started_s: float
+    health_due_s: float = 0.0
+    slowest_s: float = 0.0
+    """Longest step since the last health message."""
+
+    def keep_turning(self, stop: threading.Event) -> None:
+        """Turn every `STEP_S` until `stop` is set."""
+        while not stop.is_set():
+            self.turn()
+            self.clock.wait(STEP_S, stop)
+
+    def turn(self) -> None:
+        """One step of the pipeline, and what it leads to at the broker."""
+        began_s = self.clock.now_s()
+        try:
+            self.pipeline.step(began_s)
+        except OutboxError as error:  # the pipeline keeps the events and puts them again in its next step
+            self._tell_put_error(error)
+        for wearer, state in self.pipeline.states().items():
+            self.publisher.publish_state(wearer, state)
+        now_s = self.clock.now_s()
+        self.slowest_s = max(self.slowest_s, now_s - began_s)
+        # Also where the wall clock was set back: silence would look like death.
+        if now_s >= self.health_due_s or self.health_due_s - now_s > self.settings.health_s:
+            self.health_due_s = now_s + self.settings.health_s
+            self.publisher.publish_health(self.health(now_s))
+            self.slowest_s = 0.0
+
+    def health(self, now_s: float) -> dict[str, Any]:
+        """Queue, losses, delay and memory; the pipeline's own figures are added.
+
+        `lag_s`: longest step since the last message; `oldest_s`: age of the oldest unsent event;
+        `memory_peak_bytes`: largest resident set so far.
+        """
+        return {
+            "time": iso_time(now_s),
+            "epoch": self.outbox.epoch,
+            "uptime_s": round(now_s - self.started_s, 3),
+            "depth": self.outbox.depth(),
+            "oldest_s": self._oldest_s(),
+            "dropped": self.outbox.dropped,
+            "outbox_damaged": self.outbox.damaged,
+            "lag_s": round(self.slowest_s, 3),
+            "memory_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # KiB on Linux
+            "counters": self.counters.snapshot(),
+            "latest_refusals": list(self.counters.latest),
+            **self.pipeline.health(),
+        }
+
+    def _tell_put_error(self, error: OutboxError) -> None:
+        """A full disk fails at every step: log the 1st, 2nd, 4th, 8th ... failure."""
+        self.counters.count("outbox_put_errors")
+        seen = self.counters.counts["outbox_put_errors"]
+        if seen & (seen - 1) == 0:
+            log.warning("%s (%d times so far)", error, seen)
+
+    def _oldest_s(self) -> float | None:
+        try:
+            return round(self.outbox.oldest_s(), 3)
+        except OutboxError:
+            return None
+
+
+def run(
+    settings: Settings,
+    clock: Clock,
+    bundle: BundleName,
+    make_pipeline: Callable[[Source, Outbox, Counters], Steps],
+    stop: threading.Event,
+) -> None:
+    """Run until `stop` is set, or SIGTERM or SIGINT comes (in the main thread).
+
+    Raises:
+        StopError: settings, bundle or outbox need a person.
+        OutboxError: the outbox cannot be opened.
+    """
+    topics, counters = Topics(settings.site, settings.gateway), Counters()
+    path = Path(settings.state_dir) / settings.outbox.path
+    with (
+        closing(Outbox.open(path, settings.outbox.max_rows, clock)) as outbox,
+        closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
+    ):
+        describe = describe_gateway(settings, bundle, outbox.epoch)
+        publisher = Publisher(outbox, settings.broker, topics, clock, counters, describe=describe)
+        pipeline = make_pipeline(source, outbox, counters)
+        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s())
+        clean = False  # anything else lets the broker tell that we are gone
+        try:
+            publisher.start()
+            _stop_on_signals(stop)
+            gateway.keep_turning(stop)
+            source.close()
+            gateway.turn()  # what had come already
+            clean = True
+        finally:
+            publisher.stop(clean)
+
+
+def describe_gateway(settings: Settings, bundle: BundleName, epoch: int) -> dict[str, Any]:
+    """What is retained on `.../describe`: who speaks here, with which version and model."""
+    return {
+        "version": _version(),
+        "bundle": bundle.id,
+        "bundle_digest": bundle.digest,
+        "dataschema": "urn:veille:schema:event:1",
+        "wearers": list(settings.wearers),
+        "health_s": settings.health_s,
+        "epoch": epoch,
+    }
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("veille")
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def set_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+        signal.signal(signal.SIGTERM, set_stop)
+        signal.signal(signal.SIGINT, set_stop)

@@ -1,0 +1,76 @@
+"""The golden stream: a short recording in the bundle, with every number that this bundle gave it when it was made.
+
+A network that loads is not yet the network that was tested: another runtime, processor or library can compute
+other numbers in silence. So every opening replays the golden stream through the live path.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.batch import cut_recording
+from agent.errors import BundleError, PacketError
+from agent.judge import Judge, Judged, Model
+from agent.recording import Recording
+
+ALPHA = 1 / 120
+"""Level at which the golden verdicts were made; fixed, so that settings do not change the exam."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def golden_arrays(recording: Recording, model: Model) -> Arrays:
+    """The stream and its results, as they go into `golden.npz`."""
+    judged = Judge(model, ALPHA).judge(cut_recording(recording, model.layout))
+    stream = {f"stream_{position}": samples for position, samples in recording.positions.items()}
+    return {"stream_t_s": recording.times_s, **stream, **_results(judged)}
+
+
+def _results(judged: Judged) -> Arrays:
+    return {
+        "end_s": judged.windows.end_s,
+        "samples_g": judged.windows.samples_g[::8],  # every 8th, to keep the bundle small
+        "fault": judged.fault.astype(np.float32),
+        "embedding": judged.scores.embedding[::8],
+        "score": judged.scores.score,
+        "p_value": judged.surprise.p_value,
+        "labels": judged.verdicts.labels,
+    }
+
+
+def check_golden(arrays: Arrays, model: Model, tolerance: float) -> None:
+    """Replay the golden stream and compare.
+
+    Raises:
+        BundleError: the stream cannot be replayed, or a result differs by more than `tolerance`.
+    """
+    try:
+        positions = {
+            key.removeprefix("stream_"): arrays[key].astype(np.float32)
+            for key in arrays
+            if key.startswith("stream_") and key != "stream_t_s"
+        }
+        recording = Recording("golden", "golden", arrays["stream_t_s"].astype(np.float64), positions)
+        found = _results(Judge(model, ALPHA).judge(cut_recording(recording, model.layout)))
+        _compare({name: arrays[name] for name in found}, found, tolerance)
+    except (KeyError, PacketError, ValueError) as error:
+        raise BundleError(f"golden.npz: cannot be replayed: {error}") from error
+
+
+def _compare(expected: Arrays, found: Arrays, tolerance: float) -> None:
+    for name, want in expected.items():
+        have = found[name]
+        if want.shape != have.shape:
+            raise BundleError(f"golden replay: {name} has shape {have.shape}, expected {want.shape}")
+        if want.dtype == np.bool_:
+            continue  # labels follow from p; a p at its very threshold may fall on either side of it
+        worst = float(np.max(np.nan_to_num(np.abs(want.astype(float) - have.astype(float))), initial=0.0))
+        if worst > tolerance or (np.isnan(want) != np.isnan(have)).any():
+            raise BundleError(
+                f"golden replay: {name} differs by {worst:.3g}, tolerance {tolerance:g}; this machine computes other "
+                "numbers than those that were tested; run `veille doctor`"
+            )
+    differing = int((expected["labels"] != found["labels"]).any(axis=1).sum())
+    if differing > 0.02 * len(expected["labels"]):
+        raise BundleError(f"golden replay: {differing} of {len(expected['labels'])} verdicts differ")

@@ -1,0 +1,68 @@
+"""Windows -> judged windows: quality, score, calibrate, decide, in this order. Pure: no file, no network, no event."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.calibrate import Calibration
+from agent.decide import decide
+from agent.layout import Layout
+from agent.quality import CERTAIN, Assessor
+from agent.records import Floats, Quality, Scores, Surprise, Verdicts, Windows
+from agent.runtime import Runtime
+from agent.score import Anatomy, Prototypes, Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What judging needs of a bundle."""
+
+    layout: Layout
+    runtime: Runtime
+    prototypes: Prototypes
+    calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One tick's windows with all that is known of them."""
+
+    windows: Windows
+    quality: Quality
+    scores: Scores
+    anatomy: Anatomy
+    surprise: Surprise
+    fault: Floats
+    """(m,) strongest evidence of a fault of each row."""
+    verdicts: Verdicts
+
+
+class Judge:
+    """Judges windows; the only state is since when each stream has been still."""
+
+    def __init__(self, model: Model, alpha: float) -> None:
+        self.model = model
+        self.alpha = alpha
+        self._assessor = Assessor(model.layout.rate_hz)
+        self._scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
+
+    def judge(self, windows: Windows) -> Judged:
+        """Judge n windows with m rows."""
+        samples, family = windows.samples_g, windows.family
+        quality = self._assessor.assess(samples, windows.stream, windows.end_s[windows.owner])
+        scores, anatomy = self._scorer.score(samples, family, quality.missing)
+        fault = quality.faults().max(axis=1, initial=0.0)
+        calibration = self.model.calibration
+        surprise = calibration.rank(windows, scores.score, fault < CERTAIN)
+        spokesman = _spokesman(windows, surprise, fault)
+        promise = calibration.promise_per_day(family[spokesman])
+        verdicts = decide(surprise, fault[spokesman], promise, self.alpha)
+        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts)
+
+
+def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:
+    """(n,) the leading row; where nothing was scored, the row with the most evidence of a fault."""
+    order = np.lexsort((fault, windows.owner))
+    worst = np.zeros(len(windows.end_s), np.int64)
+    worst[windows.owner[order]] = order  # the last of each owner stays
+    return np.where(surprise.leading_row >= 0, surprise.leading_row, worst)

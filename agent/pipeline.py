@@ -1,0 +1,106 @@
+"""THE MAIN PATH. Read this page first: from packets to durable events, in the order in which things happen.
+
+    source -> ingest -> windows -> quality -> score -> calibrate -> decide -> explain -> outbox
+
+`quality` to `decide` are one call, `Judge.judge`: they work on arrays over all windows of the tick. Only the few
+windows that are not quiet go on to `Tracker` (when did it start, is it news?) and `Composer` (explain, put into
+words). `publish` drains the outbox on its own. A live gateway and a replay call the same `step`.
+"""
+
+from typing import Any, Protocol
+
+from agent.bundle import Bundle
+from agent.compose import Composer, Sender
+from agent.counters import Counters
+from agent.decide import level
+from agent.errors import PacketError
+from agent.events import Event, Topics
+from agent.ingest import Streams
+from agent.judge import Judge, Judged
+from agent.observe import Observer
+from agent.settings import Settings
+from agent.sources import Source
+from agent.track import Change, Tracker
+from agent.windows import Cutter
+
+MOST_WAITING = 10_000
+"""Events kept in memory while the outbox cannot be written; then the oldest is dropped and counted."""
+
+
+class Keeper(Protocol):
+    """Where events are kept: the outbox, or a file of a replay."""
+
+    def put(self, events: list[tuple[str, Event]]) -> Any:
+        """Keep (topic, event) pairs durably, all or none."""
+
+
+class Pipeline:
+    """One gateway's pipeline; call `step` as often as you like."""
+
+    def __init__(self, source: Source, bundle: Bundle, settings: Settings, outbox: Keeper, counters: Counters) -> None:
+        layout, alpha = bundle.manifest.layout, level(settings.alarms.false_alarms_per_day)
+        self._source, self._outbox, self._counters = source, outbox, counters
+        self._topics = Topics(settings.site, settings.gateway)
+        self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
+        self._cutter = Cutter(self._streams)
+        self._judge = Judge(bundle.model, alpha)
+        self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
+        prototypes = bundle.model.prototypes
+        sender = Sender(settings.site, settings.gateway, bundle.id, bundle.digest, alpha, layout, prototypes)
+        self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
+        self._waiting: list[tuple[str, Event]] = []
+        self.observer = Observer(self._streams, counters)
+
+    def step(self, now_s: float) -> list[Event]:
+        """Take what has come by `now_s`, judge what is due, keep the events; returns them.
+
+        Raises:
+            OutboxError: the events could not be kept; they wait in memory and are put again at the next step.
+        """
+        events: list[Event] = []
+        for packet in self._source.read(now_s):
+            try:
+                self._streams.put(packet)
+            except PacketError as error:
+                self._counters.refuse(error)
+            if self._streams.crowded:
+                events += self._advance(now_s)
+        events += self._advance(now_s)
+        self._keep(events)
+        return events
+
+    def finish(self, now_s: float) -> list[Event]:
+        """The source has ended: judge the last windows, close what is open."""
+        self._streams.flush()
+        events = self._advance(now_s)
+        events += self._advance(now_s, to_the_last=True)
+        events += self._told(self._tracker.finish(), None, now_s)
+        self._keep(events)
+        return events
+
+    def health(self) -> dict[str, Any]:
+        """Figures for `/health`."""
+        return self.observer.health() | {"waiting": len(self._waiting)}
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Wearer -> last verdict, only those that changed since the last call."""
+        return self.observer.changed_states()
+
+    def _advance(self, now_s: float, *, to_the_last: bool = False) -> list[Event]:
+        windows = self._cutter.cut(to_the_last=to_the_last)
+        if len(windows.end_s) == 0:
+            return []
+        judged = self._judge.judge(windows)
+        self.observer.see(judged)
+        return self._told(self._tracker.follow(judged), judged, now_s)
+
+    def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
+        return [self._composer.compose(change, judged, now_s) for change in changes]
+
+    def _keep(self, events: list[Event]) -> None:
+        self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]
+        self._counters.count("events_dropped", max(0, len(self._waiting) - MOST_WAITING))
+        self._waiting = self._waiting[-MOST_WAITING:]
+        if self._waiting:
+            self._outbox.put(self._waiting)
+            self._waiting = []

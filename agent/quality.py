@@ -1,0 +1,147 @@
+"""Windows -> evidence of a wrong measurement, from physics alone, vectorised over rows.
+
+Each kind of evidence is a ramp from 0 (nothing to see) to its ceiling. Ceilings below `CERTAIN` mark what a real
+movement can also do: a hard fall clips a +-4 g sensor, a sensor on a table lies as still as a stuck one. Such
+evidence leads to doubt, never to a verdict of noise by itself.
+"""
+
+import numpy as np
+
+from agent.records import Booleans, Floats, Integers, Quality, Singles
+
+CERTAIN = 0.9
+"""Evidence from here on rules out that the measurement is right."""
+SAME_G = 1e-5
+"""Neighbouring samples closer than this are one repeated value (a sensor's own noise is 1-5 mg)."""
+STILL_G = 0.013
+"""Standard deviation below which an axis is still: van Hees et al. 2011, PLoS ONE 6:e22922 (13 mg)."""
+MOVING_G = 0.15
+REPEATS_BY_CHANCE = 0.1
+"""Share of neighbouring samples that may agree on an axis where the sensor's noise shows."""
+NON_WEAR_S = (300.0, 1800.0)
+"""Stillness from which non-wear is thought of, and after which it is certain (30 min: van Hees et al. 2011)."""
+
+
+class Assessor:
+    """Quality of rows; remembers per stream since when it has been still, and whether its noise shows at rest."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self.rate_hz = rate_hz
+        self._still_since_s: Floats = np.empty(0)
+        self._noisy: Booleans = np.empty(0, np.bool_)
+        """(streams,) a still window was seen whose samples differ: this sensor can never repeat one value."""
+
+    def assess(self, samples_g: Singles, stream: Integers, end_s: Floats) -> Quality:
+        """Evidence for each row.
+
+        Args:
+            samples_g: (m, 3, samples) in g, NaN = missing.
+            stream: (m,) slots; rows of one stream in order of time.
+            end_s: (m,) end of each row's window, seconds.
+        """
+        self._grow(int(stream.max(initial=-1)) + 1)
+        missing = np.isnan(samples_g[:, 0]).mean(axis=1)
+        with np.errstate(invalid="ignore"):
+            spread = _spread(samples_g)  # (m, 3)
+            still = (spread < STILL_G).sum(axis=1) >= 2
+            level = np.linalg.norm(_mean(samples_g), axis=1)
+        return Quality(
+            stuck=self._stuck(samples_g, stream, spread, level),
+            clipped=_clipped(samples_g),
+            spikes=_spikes(samples_g),
+            gravity=np.where(still, _ramp(np.abs(level - 1), 0.12, 0.35), 0.0),
+            dropout=_ramp(missing, 0.1, 0.5),
+            missing=missing,
+            non_wear=self._non_wear(still, stream, end_s),
+        )
+
+    def _grow(self, streams: int) -> None:
+        new = max(streams - len(self._noisy), 0)
+        self._still_since_s = np.concatenate([self._still_since_s, np.full(new, np.nan)])
+        self._noisy = np.concatenate([self._noisy, np.zeros(new, np.bool_)])
+
+    def _stuck(self, samples_g: Singles, stream: Integers, spread: Floats, level: Floats) -> Floats:
+        """All axes freeze, which a moving, a badly placed or a noisy sensor cannot; or one axis is dead.
+
+        A sensor so coarse that its noise never showed may lie still for real: its evidence stays below `CERTAIN`.
+        """
+        same: Booleans = np.abs(np.diff(samples_g, axis=2)) < SAME_G  # (m, 3, samples - 1)
+        repeats = same.mean(axis=2)  # (m, 3)
+        noise_shows = (spread.max(axis=1) < MOVING_G) & (repeats.max(axis=1) < REPEATS_BY_CHANCE)
+        self._noisy[stream[noise_shows]] = True
+        frozen_s = _longest_run(np.logical_and.reduce(same, axis=1)) / self.rate_hz
+        moved = spread.max(axis=1) > MOVING_G
+        off = np.abs(level - 1) > MOVING_G
+        doubtful = 0.6 * _ramp(frozen_s, 1.0, 2.5)
+        frozen = np.where(moved | off | self._noisy[stream], _ramp(frozen_s, 0.4, 1.0), doubtful)
+        dead = (repeats.max(axis=1) > 0.95) & (repeats.min(axis=1) < REPEATS_BY_CHANCE) & moved
+        return np.maximum(frozen, np.where(dead, 0.95, 0.0))
+
+    def _non_wear(self, still: Booleans, stream: Integers, end_s: Floats) -> Floats:
+        out = np.zeros(len(still))
+        for rows in _in_rounds(stream):
+            slots = stream[rows]
+            since = np.where(still[rows], np.fmin(self._still_since_s[slots], end_s[rows]), np.nan)
+            self._still_since_s[slots] = since
+            out[rows] = np.nan_to_num(_ramp(end_s[rows] - since, *NON_WEAR_S))
+        return out
+
+
+def _in_rounds(stream: Integers) -> list[Integers]:
+    """Rows in groups that hold each stream once, in order of time: the n-th row of every stream is group n."""
+    order = np.argsort(stream, kind="stable")
+    ordered = stream[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    nth = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return [order[nth == turn] for turn in range(int(nth.max(initial=-1)) + 1)]
+
+
+def _ramp(value: Floats, low: float, high: float) -> Floats:
+    """0 up to `low`, 1 from `high` on, straight in between."""
+    ramp: Floats = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return ramp
+
+
+def _mean(samples_g: Singles) -> Floats:
+    present = np.isfinite(samples_g)
+    mean: Floats = np.where(present, samples_g, 0).sum(axis=2) / np.maximum(present.sum(axis=2), 1)
+    return mean
+
+
+def _spread(samples_g: Singles) -> Floats:
+    """(m, 3) standard deviation over the samples present."""
+    present = np.isfinite(samples_g)
+    apart = np.where(present, samples_g - _mean(samples_g)[..., None], 0)
+    spread: Floats = np.sqrt((apart**2).sum(axis=2) / np.maximum(present.sum(axis=2), 1))
+    return spread
+
+
+def _longest_run(flags: Booleans) -> Integers:
+    """(m, k) -> (m,) length of the longest run of True."""
+    count = np.arange(1, flags.shape[1] + 1)
+    since = np.maximum.accumulate(np.where(flags, 0, count), axis=1)
+    longest: Integers = (count - since).max(axis=1, initial=0)
+    return longest
+
+
+def _clipped(samples_g: Singles) -> Floats:
+    """Flat tops: at least 60 ms at one extreme of more than 1.5 g. Ceiling 0.6: real impacts do this too."""
+    high = np.nan_to_num(np.abs(samples_g))
+    top = high.max(axis=2, keepdims=True)
+    flat = (high > top - 0.002) & (top > 1.5)
+    runs = np.stack([_longest_run(flat[:, axis]) for axis in range(3)], axis=1).max(axis=1)
+    return 0.6 * _ramp(runs.astype(float), 2.0, 6.0)
+
+
+def _spikes(samples_g: Singles) -> Floats:
+    """One sample leaps by more than 3 g on one axis and is back at once, the other axes unmoved.
+
+    A body cannot do it: an impact shakes all axes and rings. Two such leaps in a window are certain.
+    """
+    step = np.diff(samples_g, axis=2)  # (m, 3, samples - 1)
+    leap = np.minimum(np.abs(step[:, :, :-1]), np.abs(step[:, :, 1:]))
+    back = np.abs(samples_g[:, :, 2:] - samples_g[:, :, :-2])
+    lone = (leap > 3.0) & (back < 0.3)
+    calm = (leap < 0.3).sum(axis=1, keepdims=True) >= 2
+    evidence: Floats = 0.5 * np.minimum((lone & calm).sum(axis=(1, 2)), 2)
+    return evidence

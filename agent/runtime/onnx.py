@@ -1,0 +1,41 @@
+"""onnxruntime: int8 QDQ on one thread.
+
+One intra-op thread without spinning: a gateway shares its cores, and small networks gain nothing from more.
+"""
+
+import onnxruntime
+
+from agent.errors import BundleError
+from agent.records import Singles
+
+OUTPUTS = ("out_embedding", "out_expected", "out_log_variance")
+LARGEST_BATCH = 256
+"""Rows a call: beyond this only the memory grows, not the speed."""
+
+
+class OnnxRuntime:
+    """See `runtime.Runtime`.
+
+    Raises:
+        BundleError: the bytes are no network, or one with other outputs.
+    """
+
+    def __init__(self, model: bytes, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=list(providers))
+        except Exception as error:  # onnxruntime raises a family of its own, without a common public root
+            raise BundleError(f"model.onnx cannot be loaded: {str(error).splitlines()[0][:200]}") from error
+        found = {output.name for output in self._session.get_outputs()}
+        if not found.issuperset(OUTPUTS):
+            raise BundleError(f"model.onnx has outputs {sorted(found)}, this agent needs {sorted(OUTPUTS)}")
+        self._input = self._session.get_inputs()[0].name
+        self.provider: str = self._session.get_providers()[0]
+
+    def run(self, features: Singles) -> tuple[Singles, Singles, Singles]:
+        embedding, expected, log_variance = self._session.run(list(OUTPUTS), {self._input: features})
+        return embedding, expected, log_variance

@@ -1,0 +1,74 @@
+"""Is this packet in the unit and at the rate that it claims? Wrong ones are refused and named, not repaired."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agent.errors import PacketError
+from agent.records import Packet
+
+HIGHEST_LEVEL_G = 5.0
+"""No one lives for seconds at a median of more than this: the number is in another unit."""
+LEVEL_MEMORY_S = 2.0
+RATE_TOLERANCE = 0.1
+"""Share of a packet's length by which the next one may start early or late."""
+MISMATCH_SHARE = 0.8
+"""Share of recent packets that must disagree: lost packets (10-30 %) stay below it, a wrong rate is at 1."""
+MEMORY_PACKETS = 8
+REMEMBERED = 8
+
+
+@dataclass(slots=True)
+class StreamSanity:
+    """Slow statistics of one stream."""
+
+    level_g: float = np.nan
+    disagreement: float = 0.0
+    expected_s: float = np.nan
+    previous: tuple[float, int] = (np.nan, 0)
+    recent: list[tuple[float, int]] = field(default_factory=list)
+    """First time and length of the latest packets, to tell a duplicate from a late one."""
+
+    def check(self, packet: Packet, where: str) -> None:
+        """Raises:
+        PacketError: `unit_mismatch` or `rate_mismatch`.
+        """
+        self._check_unit(packet, where)
+        self._check_rate(packet, where)
+        self.recent = [*self.recent, (float(packet.times_s[0]), len(packet.times_s))][-REMEMBERED:]
+
+    def seen(self, packet: Packet) -> bool:
+        """Whether a packet with this start and length came before the latest."""
+        return (float(packet.times_s[0]), len(packet.times_s)) in self.recent[:-1]
+
+    def _check_unit(self, packet: Packet, where: str) -> None:
+        norm = float(np.median(np.linalg.norm(packet.samples_g, axis=1)))
+        length_s = float(packet.times_s[-1] - packet.times_s[0])
+        start = np.isnan(self.level_g)
+        self.level_g = norm if start else self.level_g + min(1.0, length_s / LEVEL_MEMORY_S) * (norm - self.level_g)
+        if self.level_g > HIGHEST_LEVEL_G:
+            raise PacketError("unit_mismatch", where, f"median length {self.level_g:.1f}: {_likely_unit(self.level_g)}")
+
+    def _check_rate(self, packet: Packet, where: str) -> None:
+        start, count = float(packet.times_s[0]), len(packet.times_s)
+        if count < 2:
+            return
+        length_s = float(packet.times_s[-1] - packet.times_s[0]) * count / (count - 1)
+        before, before_count = self.previous
+        again = start <= before
+        off = abs(start - self.expected_s) > RATE_TOLERANCE * length_s
+        self.disagreement += (float(off) - self.disagreement) / MEMORY_PACKETS
+        if again:
+            return
+        self.previous, self.expected_s = (start, count), start + length_s
+        if self.disagreement > MISMATCH_SHARE:
+            found = before_count / (start - before)
+            detail = f"declares {count / length_s:.1f} Hz, but {found:.1f} samples a second come; correct rate_hz"
+            raise PacketError("rate_mismatch", where, detail)
+
+
+def _likely_unit(level: float) -> str:
+    """What the number probably is, and what to do."""
+    if level < 50:
+        return "looks like m/s²; divide by 9.80665 or declare the unit"
+    return "looks like milli-g; divide by 1000 or declare the unit"

@@ -1,0 +1,112 @@
+"""Rows -> nonconformity scores: how far from every normal place, and how unexpected by its own context.
+
+    raw   = |e - p|^2 + w * |e - x|^2
+    score = (raw - median of the family) / scale of the family
+
+with e the embedding of the row, p the nearest prototype of its family, x what the network expects of each
+segment from the other segments. Both terms are sums over (segment, axis, descriptor), so the score is taken
+apart exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al. 2000,
+SIGMOD) on k-means centres.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.features import extract
+from agent.records import Floats, Integers, Scores, Singles
+from agent.runtime import Runtime
+from agent.runtime.onnx import LARGEST_BATCH
+
+MOST_MISSING = 0.5
+"""A row that lacks more than this share of its samples is not scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prototypes:
+    """Normal places, and the scale of the scores they give; read from the bundle."""
+
+    places: Singles
+    """(k, d) prototypes of all families."""
+    family: Integers
+    """(k,) index of the family, ascending."""
+    median: Floats
+    """(families,) raw score of the median normal window."""
+    scale: Floats
+    """(families,) raw score of the nine-in-ten normal half-minute, above the median."""
+    context_weight: float
+    """w above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The two terms of the raw score, before they are summed. For the few rows that are explained."""
+
+    from_prototype: Singles
+    """(m, d) e - p"""
+    from_context: Singles
+    """(m, d) e - x"""
+
+
+class Scorer:
+    """Runs the network and measures the distances; holds no state of any wearer."""
+
+    def __init__(self, runtime: Runtime, prototypes: Prototypes, segments: int) -> None:
+        self._runtime = runtime
+        self._prototypes = prototypes
+        self._segments = segments
+
+    def score(self, samples_g: Singles, family: Integers, missing: Floats) -> tuple[Scores, Anatomy]:
+        """Score rows.
+
+        Args:
+            samples_g: (m, 3, samples) in g, NaN = missing.
+            family: (m,) index of each row's family.
+            missing: (m,) share of missing samples.
+
+        Returns:
+            Scores (NaN where too much is missing), and what they are made of.
+        """
+        embedding, expected, log_variance = self._embed(samples_g)
+        nearest = embedding - self._nearest(embedding, family)
+        unexpected = embedding - expected
+        far, odd = (nearest**2).sum(axis=1), (unexpected**2).sum(axis=1)
+        known = self._prototypes
+        raw = far + known.context_weight * odd
+        score = (raw - known.median[family]) / known.scale[family]
+        return Scores(
+            score=np.where(missing > MOST_MISSING, np.nan, score),
+            embedding=embedding,
+            aleatoric=np.exp(0.5 * log_variance).mean(axis=1).astype(np.float64),
+            epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
+        ), Anatomy(nearest, unexpected)
+
+    def _embed(self, samples_g: Singles) -> tuple[Singles, Singles, Singles]:
+        parts = []
+        for start in range(0, max(len(samples_g), 1), LARGEST_BATCH):
+            parts.append(self._runtime.run(extract(samples_g[start : start + LARGEST_BATCH], self._segments)))
+        embedding, expected, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return embedding, expected, log_variance
+
+    def _nearest(self, embedding: Singles, family: Integers) -> Singles:
+        """(m, d) nearest prototype of each row's own family."""
+        out = np.empty_like(embedding)
+        for index in np.unique(family):
+            rows = family == index
+            places = self._prototypes.places[self._prototypes.family == index]
+            # |e - p|^2 without |e|^2, which is the same for every p
+            closeness = (places**2).sum(axis=1) - 2 * embedding[rows] @ places.T
+            out[rows] = places[closeness.argmin(axis=1)]
+        return out
+
+
+def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes, segments: int) -> Singles:
+    """(m, 4 axes, segments, 4 descriptors) shares of the score: their sum = score - offset, see `offset`."""
+    raw = anatomy.from_prototype**2 + prototypes.context_weight * anatomy.from_context**2
+    placed = raw.reshape(len(raw), segments, 4, 4).transpose(0, 2, 1, 3)
+    return np.asarray(placed / prototypes.scale[family][:, None, None, None], dtype=np.float32)
+
+
+def offset(family: int, prototypes: Prototypes) -> float:
+    """The part of the score that belongs to no place: minus the median, in units of the scale."""
+    return float(-prototypes.median[family] / prototypes.scale[family])

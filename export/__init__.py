@@ -1,0 +1,1 @@
+"""Trained student -> quantized network -> bundle; the bridge between the workstation and the gateway."""

@@ -1,0 +1,149 @@
+"""Prototypes and calibration, both from the *quantized* network.
+
+Prototypes come from the wearers that trained; scale, calibration scores and their intervals from other wearers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+from sklearn.cluster import MiniBatchKMeans
+
+from agent.bundle import CalibrationFacts
+from agent.calibrate import BLOCK_S
+from agent.layout import Layout
+from agent.records import Floats, Singles
+from agent.runtime import Runtime
+from agent.score import Prototypes, Scorer
+from training.windows import NormalWindows
+
+PLACES = 320
+"""Prototypes a family; k-means centres, at most a quarter of the family's windows."""
+CONTEXT_WEIGHT = 1.0
+"""Both terms are in the same unit, squared standard deviations of the teacher: equal weight, not tuned."""
+CONFIDENCE = 0.95
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What export adds to the network."""
+
+    prototypes: Prototypes
+    arrays: Arrays
+    """`calibration.npz`"""
+    facts: dict[str, CalibrationFacts]
+
+
+def calibrate(runtime: Runtime, layout: Layout, train: NormalWindows, held_out: NormalWindows, seed: int) -> Calibrated:
+    """Prototypes from `train`, everything else from `held_out`."""
+    families = len(layout.families)
+    places, family = _places(runtime, layout, train, seed)
+    unit = Prototypes(places, family, np.zeros(families), np.ones(families), CONTEXT_WEIGHT)
+    raw = score_windows(runtime, unit, layout, held_out)
+    median, scale = np.zeros(families), np.ones(families)
+    arrays: Arrays = {}
+    facts: dict[str, CalibrationFacts] = {}
+    for index, name in enumerate(layout.families):
+        rows = held_out.family == index
+        blocks, owners = half_minutes(raw[rows], held_out.wearer[rows], layout.hop_s)
+        median[index] = np.median(raw[rows])
+        scale[index] = np.quantile(blocks, 0.9) - median[index]
+        scores = np.sort((blocks - median[index]) / scale[index])
+        effective = len(blocks) / design_effect(blocks, owners)
+        low, high = intervals(len(blocks), effective)
+        wearers = len(np.unique(owners))
+        arrays |= {f"{name}_scores": scores, f"{name}_low": low, f"{name}_high": high}
+        arrays[f"{name}_wearers"] = np.array(wearers)
+        facts[name] = CalibrationFacts(
+            windows=int(rows.sum()),
+            half_minutes=len(blocks),
+            effective_half_minutes=round(effective, 1),
+            wearers=wearers,
+        )
+    return Calibrated(Prototypes(places, family, median, scale, CONTEXT_WEIGHT), arrays, facts)
+
+
+def score_windows(runtime: Runtime, prototypes: Prototypes, layout: Layout, windows: NormalWindows) -> Floats:
+    """(m,) scores, through the agent's own scorer."""
+    missing = np.isnan(windows.samples_g[:, 0]).mean(axis=1)
+    scores, _ = Scorer(runtime, prototypes, layout.segments).score(windows.samples_g, windows.family, missing)
+    return scores.score
+
+
+def _places(runtime: Runtime, layout: Layout, train: NormalWindows, seed: int) -> tuple[Singles, NDArray[np.int64]]:
+    """k-means centres of each family; stored as float16, so rounded before anything is measured with them."""
+    empty = Prototypes(
+        np.zeros((len(layout.families), 64), np.float32),
+        np.arange(len(layout.families)),
+        np.zeros(len(layout.families)),
+        np.ones(len(layout.families)),
+        CONTEXT_WEIGHT,
+    )
+    missing = np.zeros(len(train.family))
+    scores, _ = Scorer(runtime, empty, layout.segments).score(train.samples_g, train.family, missing)
+    places, family = [], []
+    for index in range(len(layout.families)):
+        own = scores.embedding[train.family == index]
+        count = max(1, min(PLACES, len(own) // 4))
+        means = MiniBatchKMeans(count, n_init=3, random_state=seed, batch_size=4096, max_iter=100).fit(own)
+        places.append(means.cluster_centers_.astype(np.float16).astype(np.float32))
+        family.append(np.full(count, index))
+    return np.concatenate(places), np.concatenate(family)
+
+
+def half_minutes(score: Floats, wearer: NDArray[np.str_], hop_s: float) -> tuple[Floats, NDArray[np.str_]]:
+    """Strangest score of each half-minute of each wearer's normal wear, recordings joined end to end.
+
+    Recordings are shorter than half a minute, so they are joined; a last part shorter than half a block is left out.
+
+    Returns:
+        (blocks,) scores and (blocks,) wearers.
+    """
+    size = round(BLOCK_S / hop_s)
+    blocks, owners = [], []
+    for name in np.unique(wearer):
+        own = score[wearer == name]
+        for start in range(0, len(own), size):
+            part = own[start : start + size]
+            if 2 * len(part) >= size:
+                blocks.append(part.max())
+                owners.append(name)
+    return np.array(blocks), np.array(owners)
+
+
+def design_effect(blocks: Floats, owners: NDArray[np.str_]) -> float:
+    """How much less than independent half-minutes are worth, because those of one wearer are alike: at least 1.
+
+    Kish 1965, "Survey Sampling": 1 + (m - 1) * rho, with m half-minutes a wearer (weighted for unequal numbers) and
+    rho the intra-class correlation of "stranger than nine in ten" (one-way analysis of variance).
+    """
+    high = (blocks > np.quantile(blocks, 0.9)).astype(float)
+    names, place = np.unique(owners, return_inverse=True)
+    sizes = np.bincount(place).astype(float)
+    if len(names) < 2 or len(blocks) <= len(names):
+        return float(len(blocks))
+    means = np.bincount(place, high) / sizes
+    between = (sizes * (means - high.mean()) ** 2).sum() / (len(names) - 1)
+    within = ((high - means[place]) ** 2).sum() / (len(blocks) - len(names))
+    typical = (len(blocks) - (sizes**2).sum() / len(blocks)) / (len(names) - 1)
+    rho = (between - within) / max(between + (typical - 1) * within, 1e-12)
+    return float(max(1.0, 1 + ((sizes**2).sum() / len(blocks) - 1) * max(rho, 0.0)))
+
+
+def intervals(count: int, effective: float) -> tuple[Floats, Floats]:
+    """Clopper-Pearson ends for k = 0 .. count calibration scores at least as strange.
+
+    On (1 + k) of (1 + count), like the p-value itself, so that p always lies inside; shrunk to `effective`.
+    """
+    shrink = effective / count
+    above = (1 + np.arange(count + 1)) * shrink
+    trials = (1 + count) * shrink
+    tail = (1 - CONFIDENCE) / 2
+    low = beta.ppf(tail, above, np.maximum(trials - above + 1, 1e-9))
+    high = beta.ppf(1 - tail, above + 1, np.maximum(trials - above, 1e-9))
+    p = (1 + np.arange(count + 1)) / (1 + count)
+    return np.minimum(low, p), np.maximum(np.where(above >= trials, 1.0, high), p)

@@ -1,0 +1,52 @@
+"""A gateway whose pipeline makes an event of each packet: `gateway_child.py STATE_DIR PORT EVENT`."""
+
+import sys
+import threading
+from dataclasses import dataclass
+
+import msgspec
+
+from agent import events
+from agent.clock import WallClock
+from agent.gateway import run
+from agent.settings import Broker, Settings
+
+STATE_DIR, PORT, EVENT = sys.argv[1], int(sys.argv[2]), events.decode(sys.argv[3].encode())
+TOPICS = events.Topics("s", "g")
+
+
+class Echo:
+    """An event for each packet."""
+
+    def __init__(self, source, outbox, counters) -> None:
+        self.source, self.outbox, self.counts, self.changed = source, outbox, {}, set()
+
+    def step(self, now_s):
+        packets = self.source.read(now_s)
+        for packet in packets:
+            if packet.wearer == "crash":
+                raise RuntimeError("as asked")
+            self.counts[packet.wearer] = self.counts.get(packet.wearer, 0) + 1
+            self.changed.add(packet.wearer)
+        return self.outbox.put([(TOPICS.event(one.wearer, "novelty"), self.event(one)) for one in packets])
+
+    def event(self, packet):
+        return msgspec.structs.replace(EVENT, id=f"{packet.wearer}@{packet.times_s[0]}", subject=packet.wearer)
+
+    def health(self):
+        return {"scored": sum(self.counts.values())}
+
+    def states(self):
+        changed, self.changed = self.changed, set()
+        return {wearer: {"packets": self.counts[wearer]} for wearer in changed}
+
+
+@dataclass
+class Bundle:
+    id: str = "test-bundle"
+    digest: str = "f" * 64
+
+
+broker = Broker(host="127.0.0.1", port=PORT)
+settings = Settings(site="s", gateway="g", state_dir=STATE_DIR, broker=broker, ingest=broker, health_s=0.2)
+run(settings, WallClock(), Bundle(), Echo, threading.Event())

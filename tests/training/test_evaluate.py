@@ -1,0 +1,185 @@
+"""`python -m training evaluate`: only test wearers, the same windows for all, a table that says what it holds."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: the comparison is NOT tested")
+
+from agent.batch import cut_recording
+from agent.calibrate import Calibration, FamilyCalibration
+from agent.judge import Model
+from agent.layout import POSITIONS, Layout
+from agent.recording import Recording
+from agent.records import Floats
+from agent.score import Prototypes
+from training import evaluate
+from training.compare import PROTOCOLS, compare, fitted_peers, judged_recordings
+from training.datasets import Labelled
+from training.datasets.split import split
+from training.errors import TrainingError
+
+LAYOUT = Layout(positions=POSITIONS)
+RESAMPLES = 50
+
+
+def activity(wearer: str, name: str, seed: int, *, fall_at_s: float | None = None) -> Labelled:
+    """40 s of walking at the wrist and ankle, 50 Hz, with or without a fall of one second."""
+    rng = np.random.default_rng(seed)
+    times_s = np.arange(2000) / 50
+    swing = 0.3 * np.sin(2 * np.pi * 2 * times_s)[:, None] * np.array([1.0, 0.5, 0.7])
+    samples = np.array([0, 0, 1.0]) + swing + rng.normal(0, 0.02, (2000, 3))
+    label = np.zeros(2000, dtype=np.int8)
+    if fall_at_s is not None:
+        label[(times_s >= fall_at_s) & (times_s < fall_at_s + 1)] = 1
+        samples[label == 1] *= 5
+    positions = {place: samples.astype(np.float32) for place in ("wrist", "left_ankle", "head")}
+    recording = Recording(name, wearer, times_s, positions)
+    return Labelled(recording, "weda_fall", "", fall_at_s is None, label, np.ones(2000, dtype=np.bool_), shippable=True)
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three wearers of a dataset that is never trained on, one of whom does not fall."""
+    items = [
+        activity("weda_fall-a", "a1", 1, fall_at_s=20),
+        activity("weda_fall-a", "a2", 2),
+        activity("weda_fall-b", "b1", 3, fall_at_s=12),
+        activity("weda_fall-c", "c1", 4),
+    ]
+    monkeypatch.setattr("training.compare.open_dataset", lambda name, root, keep: iter(items))
+    normal = [activity(f"umafall-{index}", str(index), 10 + index) for index in range(4)]
+    known = [_without_head(item) for item in normal]
+    monkeypatch.setattr("training.evaluate.normal_recordings", lambda part, root: known)
+
+
+def _without_head(item: Labelled) -> Labelled:
+    del item.recording.positions["head"]
+    return item
+
+
+def loudness(recording: Recording) -> tuple[Floats, Floats]:
+    """A stand-in for the network: the spread of the strangest position."""
+    windows = cut_recording(recording, LAYOUT)
+    score = np.full(len(windows.end_s), -np.inf)
+    np.maximum.at(score, windows.owner, np.nanstd(windows.samples_g, axis=(1, 2)))
+    return windows.end_s, score
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    return parser.parse_args([*words, "--resamples", str(RESAMPLES)])
+
+
+def named(name: str):
+    return next(protocol for protocol in PROTOCOLS if protocol.name == name)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_every_program_is_judged_on_the_same_windows_and_events() -> None:
+    peers = fitted_peers(evaluate.normal_recordings("train", None), LAYOUT)
+    results = compare(named("freezing"), LAYOUT, {"Veille": loudness}, peers, resamples=RESAMPLES)
+    assert [result.program for result in results] == ["Veille", "IsolationForest", "PCA", "peak"]
+    assert len({(result.windows, result.normal_hours, result.events, result.wearers) for result in results}) == 1
+    assert results[0].events == 2
+    assert all(result.unscored_windows == 0 for result in results)
+    assert all(result.figures["recall_at_10_per_hour"].value == 1.0 for result in results)
+    assert results[0].per_wearer["weda_fall-a"]["events"] == 1
+    assert np.isnan(results[0].per_wearer["weda_fall-c"]["roc_auc"])
+
+
+@pytest.mark.usefixtures("made_up")
+def test_windows_that_a_program_leaves_out_count_as_its_lowest_score() -> None:
+    """Silence is no way to a better figure: an unscored fall is missed, and all windows stay in the count."""
+
+    def half_asleep(recording: Recording) -> tuple[Floats, Floats]:
+        end_s, score = loudness(recording)
+        awake = end_s > 18
+        return end_s[awake], np.where(end_s[awake] > 36, np.nan, score[awake])
+
+    (full,) = compare(named("freezing"), LAYOUT, {"Veille": loudness}, {}, resamples=RESAMPLES)
+    (result,) = compare(named("freezing"), LAYOUT, {"Veille": half_asleep}, {}, resamples=RESAMPLES)
+    assert result.windows == full.windows
+    assert result.unscored_windows > 0
+    assert result.figures["recall_at_10_per_hour"].value == 0.5
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_program_that_says_nothing_has_no_skill() -> None:
+    nothing = (np.empty(0), np.empty(0))
+    (result,) = compare(named("freezing"), LAYOUT, {"Veille": lambda recording: nothing}, {}, resamples=RESAMPLES)
+    assert result.figures["roc_auc"].value == 0.5
+    assert result.unscored_windows == result.windows
+
+
+@pytest.mark.usefixtures("made_up")
+def test_positions_that_the_layout_does_not_know_are_left_out() -> None:
+    items = judged_recordings(named("freezing"), LAYOUT)
+    assert all(set(item.recording.positions) == {"wrist", "left_ankle"} for item in items)
+    with pytest.raises(TrainingError, match="no test wearer with a known position"):
+        judged_recordings(named("falls-waist"), LAYOUT)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_table_and_json_hold_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "figures.json"
+    evaluate.main(arguments("--peers-only", "--protocol", "falls-wrist-foreign", "--json", str(path)))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| falls")]
+    figures = json.loads(path.read_text())
+    assert len(lines) == len(figures) == 3
+    for line, each in zip(lines, figures, strict=True):
+        assert f"| {each['program']} | 3 |" in line
+        assert f"{each['figures']['roc_auc']['value']:.3f} (" in line
+        assert each["per_wearer"]["weda_fall-c"]["roc_auc"] is None  # JSON knows no NaN
+
+
+def test_without_a_bundle_the_message_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--peers-only"):
+        evaluate.veille(tmp_path / "nowhere")
+
+
+class Loudness:
+    """A stand-in for the network: every number of the embedding is how much the window moves."""
+
+    def run(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+        moved = np.repeat(features.std(axis=2).mean(axis=1, keepdims=True), 64, axis=1).astype(np.float32)
+        return moved, np.zeros_like(moved), np.zeros_like(moved)
+
+
+def stand_in_model() -> Model:
+    families = len(LAYOUT.families)
+    places = np.zeros((families, 64), dtype=np.float32)
+    prototypes = Prototypes(places, np.arange(families), np.zeros(families), np.ones(families), 1.0)
+    known = FamilyCalibration(np.arange(10.0), np.zeros(11), np.ones(11), 3)
+    return Model(LAYOUT, Loudness(), prototypes, Calibration((known,) * families))
+
+
+def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes after a window changes nothing of its score."""
+    opened = SimpleNamespace(manifest=SimpleNamespace(layout=LAYOUT), model=stand_in_model())
+    monkeypatch.setattr(evaluate, "open_bundle", lambda path: opened)
+    layout, score = evaluate.veille(None)
+    item = activity("a", "a", 1, fall_at_s=20)
+    wrist = item.recording.positions["wrist"]
+    whole = replace(item.recording, positions={"wrist": wrist})
+    start = Recording("a", "a", whole.times_s[:1000], {"wrist": wrist[:1000]})
+    (end_s, scores), (early_s, early) = score(whole), score(start)
+    np.testing.assert_array_equal(end_s, cut_recording(whole, layout).end_s)
+    known = early_s < 19
+    np.testing.assert_allclose(early[known], scores[: len(early)][known], rtol=1e-6)
+    assert end_s[np.nanargmax(scores)] == pytest.approx(22, abs=2)
+
+
+@pytest.mark.data
+def test_only_wearers_that_nobody_has_learnt_from_are_judged(data: Path) -> None:
+    for protocol in PROTOCOLS:
+        wearers = {item.recording.wearer for item in judged_recordings(protocol, LAYOUT, data)}
+        assert {split(wearer) for wearer in wearers} == {"test"}

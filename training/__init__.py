@@ -1,0 +1,1 @@
+"""From real recordings to a trained student: runs on the workstation, never on the gateway."""

@@ -1,0 +1,32 @@
+"""`python -m training train|convert|evaluate`: the workstation's side of Veille."""
+
+import argparse
+import sys
+
+from training import evaluate, train
+from training.datasets import convert
+from training.errors import TrainingError
+
+COMMANDS = {
+    "train": (train, "train the student on the normal activities of the datasets that may ship"),
+    "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
+    "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, text) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=text, description=module.__doc__))
+    args = parser.parse_args(argv)
+    try:
+        COMMANDS[args.command][0].main(args)
+    except TrainingError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

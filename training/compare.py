@@ -1,0 +1,220 @@
+"""Programs under one protocol: the same windows, the same definitions, each with its figures and intervals.
+
+Judged are wearers that no program has learnt from: the test part of the split, and everyone in datasets that are
+never trained on. All programs score the windows that the agent cuts; a window that a program cannot score counts
+as its lowest score.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from agent.batch import cut_recording
+from agent.layout import Layout
+from agent.recording import Recording
+from agent.records import Floats, Windows
+from training.datasets import Labelled, open_dataset
+from training.datasets.split import split
+from training.errors import TrainingError
+from training.metrics import (
+    Figure,
+    ScoredRecording,
+    Tally,
+    average_precision_of,
+    event_recall_at,
+    interval,
+    recall_above,
+    roc_auc_of,
+    tally,
+    threshold_at,
+)
+from training.peers import PEERS, PerFamily
+from training.windows import normal_windows
+
+Score = Callable[[Recording], tuple[Floats, Floats]]
+"""A program as it runs live: recording -> (n,) ends of its windows in the recording's time, (n,) scores."""
+Thing = TypeVar("Thing")
+
+_SAME_END_S = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is judged on which recordings."""
+
+    name: str
+    dataset: str
+    positions: tuple[str, ...] = ()
+    """Only these; empty = all that the layout knows."""
+
+
+PROTOCOLS = (
+    Protocol("falls-waist", "sisfall", ("waist",)),
+    Protocol("falls-wrist", "umafall", ("wrist",)),
+    Protocol("falls-wrist-foreign", "weda_fall", ("wrist",)),
+    Protocol("freezing", "stanford_fog"),
+    Protocol("freezing-daphnet", "daphnet_partial"),
+)
+FIGURES: dict[str, Figure] = {
+    "roc_auc": roc_auc_of,
+    "average_precision": average_precision_of,
+    "recall_at_1_per_hour": event_recall_at(1),
+    "recall_at_10_per_hour": event_recall_at(10),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval over wearers; NaN = cannot be had from these recordings."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One program under one protocol."""
+
+    protocol: str
+    program: str
+    wearers: int
+    windows: int
+    """Windows of known truth."""
+    normal_hours: float
+    events: int
+    unscored_windows: int
+    """Windows that the program could not score: they count as its lowest score."""
+    figures: dict[str, Estimate]
+    """By the names in `FIGURES`."""
+    per_wearer: dict[str, dict[str, float]]
+    """Each wearer's own areas; recall at 1 an hour under the threshold that all wearers share."""
+
+
+def fitted_peers(recordings: Iterable[Labelled], layout: Layout) -> dict[str, PerFamily]:
+    """The peers, taught with the windows that the student is taught with."""
+    windows = normal_windows(watched(list(recordings), "cutting the training wearers"), layout)
+    peers = {name: PerFamily(make) for name, make in PEERS.items()}
+    for peer in watched(list(peers.values()), "teaching the peers"):
+        peer.fit(windows.samples_g, windows.family)
+    return peers
+
+
+def compare(
+    protocol: Protocol,
+    layout: Layout,
+    programs: Mapping[str, Score],
+    peers: Mapping[str, PerFamily],
+    *,
+    root: Path | None = None,
+    resamples: int = 1000,
+) -> list[Result]:
+    """All programs under one protocol, then all peers.
+
+    Raises:
+        DataError: the dataset is missing.
+        TrainingError: no test wearer has a position that the layout knows.
+    """
+    items = judged_recordings(protocol, layout, root)
+    cuts = [cut_recording(item.recording, layout) for item in watched(items, f"{protocol.name}: cutting")]
+    scores: dict[str, list[Floats]] = {}
+    for name, score in programs.items():
+        scored = (score(item.recording) for item in watched(items, f"{protocol.name}: {name}"))
+        scores[name] = [_on_cut(cut, *one) for cut, one in zip(cuts, scored, strict=True)]
+    scores |= {name: list(_peer_scores(peer, cuts)) for name, peer in peers.items()}
+    results = []
+    for name, each in scores.items():
+        counts = tally(_scored(items, cuts, each), layout.window_s)
+        unscored = sum(int((~np.isfinite(own)).sum()) for own in each)
+        results.append(_result(protocol.name, name, counts, unscored, resamples))
+    return results
+
+
+def judged_recordings(protocol: Protocol, layout: Layout, root: Path | None = None) -> list[Labelled]:
+    """The test wearers' recordings, with those positions only that the layout knows and the protocol wants.
+
+    Raises:
+        DataError: the dataset is missing.
+        TrainingError: nothing is left.
+    """
+    wanted = [position for position in layout.positions if position in (protocol.positions or layout.positions)]
+    found = []
+    for item in open_dataset(protocol.dataset, root, lambda wearer: split(wearer) == "test"):
+        positions = {name: samples for name, samples in item.recording.positions.items() if name in wanted}
+        if positions:
+            found.append(replace(item, recording=replace(item.recording, positions=positions)))
+    if not found:
+        raise TrainingError(f"protocol {protocol.name}: no test wearer with a known position in {protocol.dataset}")
+    return found
+
+
+def _on_cut(cut: Windows, end_s: Floats, score: Floats) -> Floats:
+    """(n,) a program's scores of the windows that were cut; NaN = it has none there."""
+    if len(end_s) == 0:
+        return np.full(len(cut.end_s), np.nan)
+    order = np.argsort(end_s, kind="stable")
+    place = np.minimum(np.searchsorted(end_s[order], cut.end_s - _SAME_END_S), len(end_s) - 1)
+    same = np.abs(end_s[order][place] - cut.end_s) <= _SAME_END_S
+    return np.where(same, score[order][place], np.nan)
+
+
+def _peer_scores(peer: PerFamily, cuts: Sequence[Windows]) -> Iterator[Floats]:
+    """(n,) for each recording: the strangest position's score of each window, NaN = none could be scored."""
+    samples_g = np.concatenate([cut.samples_g for cut in cuts])
+    rows = peer.score(samples_g, np.concatenate([cut.family for cut in cuts]))  # all at once: a forest is slow to wake
+    bounds = np.cumsum([len(cut.samples_g) for cut in cuts])[:-1]
+    for cut, own in zip(cuts, np.split(rows, bounds), strict=True):
+        best = np.full(len(cut.end_s), -np.inf)
+        np.maximum.at(best, cut.owner, np.nan_to_num(own, nan=-np.inf))
+        yield np.where(np.isfinite(best), best, np.nan)
+
+
+def _scored(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence[Floats]) -> list[ScoredRecording]:
+    """Truth and scores together; a window without a score gets the program's lowest."""
+    lowest = min((float(own[np.isfinite(own)].min()) for own in scores if np.isfinite(own).any()), default=0.0)
+    found = []
+    for item, cut, own in zip(items, cuts, scores, strict=True):
+        filled, recording = np.where(np.isfinite(own), own, lowest), item.recording
+        truth = (recording.wearer, recording.times_s, item.label, item.judged)
+        found.append(ScoredRecording(*truth, cut.end_s, filled))
+    return found
+
+
+def _result(protocol: str, program: str, counts: Tally, unscored: int, resamples: int) -> Result:
+    everyone = np.ones(len(counts.wearers))
+    totals = everyone @ (counts.anomalous + counts.normal)
+    return Result(
+        protocol=protocol,
+        program=program,
+        wearers=len(counts.wearers),
+        windows=int(totals[-1]) if len(totals) else 0,
+        normal_hours=float(counts.normal_hours.sum()),
+        events=len(counts.event_score),
+        unscored_windows=unscored,
+        figures={n: Estimate(f(counts, everyone), *interval(counts, f, resamples)) for n, f in FIGURES.items()},
+        per_wearer=dict(_per_wearer(counts)),
+    )
+
+
+def _per_wearer(counts: Tally) -> Iterator[tuple[str, dict[str, float]]]:
+    shared = threshold_at(counts, np.ones(len(counts.wearers)), 1)
+    for wearer, alone in zip(counts.wearers, np.eye(len(counts.wearers)), strict=True):
+        own = {
+            "normal_hours": float(alone @ counts.normal_hours),
+            "events": float(alone[counts.event_wearer].sum()),
+            "roc_auc": roc_auc_of(counts, alone),
+            "average_precision": average_precision_of(counts, alone),
+            "recall_at_1_per_hour": recall_above(shared, counts, alone),
+        }
+        yield wearer, own
+
+
+def watched(things: Sequence[Thing], what: str) -> Iterable[Thing]:
+    """The same things, with a progress bar where the error stream is a terminal."""
+    console = Console(stderr=True)
+    return track(things, what, console=console, disable=not console.is_terminal)

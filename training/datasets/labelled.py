@@ -1,0 +1,28 @@
+"""What every dataset gives: recordings of real people, with the truth beside each sample."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One recording and what is known of it."""
+
+    recording: Recording
+    """`recording.wearer` is `<dataset>-<person>`; `recording.name` is unique among those with the same positions."""
+    dataset: str
+    """Name of the dataset, one of `datasets.NAMES`."""
+    activity: str
+    """What the person was asked to do, in the dataset's own words; empty = not stated."""
+    normal: bool
+    """The whole recording is normal activity, fit for training and calibration."""
+    label: NDArray[np.int8]
+    """(n,) 1 = the sample belongs to an anomalous event (a fall, a freeze), 0 = it does not."""
+    judged: NDArray[np.bool_]
+    """(n,) False = outside the experiment, its truth unknown: counts neither as normal wear nor as an event."""
+    shippable: bool
+    """A model trained on it may ship, with citation."""

@@ -1,0 +1,108 @@
+"""`python -m training evaluate`: detection figures of a bundle beside its peers, on the same windows in one run.
+
+What is judged, and how, is said in `training.compare`; the figures are defined in `training.metrics`.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent.batch import cut_recording
+from agent.bundle import default_bundle_path, open_bundle
+from agent.errors import BundleError
+from agent.judge import Judge
+from agent.layout import POSITIONS, Layout
+from agent.recording import Recording
+from agent.records import Floats
+from training.compare import FIGURES, PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
+from training.errors import TrainingError
+from training.windows import normal_recordings
+
+EXAMPLE = """example:
+  python -m training evaluate --protocol falls-waist --json figures.json"""
+HEADINGS = ("protocol", "program", "wearers", "normal h", "events", "ROC-AUC", "AP", "recall at 1/h", "recall at 10/h")
+NOTES = """In brackets: 95 % bootstrap interval over wearers. Recall: share of events detected at that many false
+alarms per hour of normal wear, with one threshold for all wearers, chosen on these recordings (an oracle, for each
+program alike). Falls are acted, tasks scripted, minutes long. With less than an hour of normal wear, 1/h means that
+no false alarm at all is allowed."""
+
+_ANY_ALPHA = 0.01  # the score does not depend on the level at which verdicts are given
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Tell `parser` what `main` needs."""
+    parser.epilog, parser.formatter_class = EXAMPLE, argparse.RawDescriptionHelpFormatter
+    names = [protocol.name for protocol in PROTOCOLS]
+    parser.add_argument("--protocol", action="append", choices=names, help="may be repeated; default: all")
+    parser.add_argument("--bundle", type=Path, help="bundle to judge (default: the one inside the package)")
+    parser.add_argument("--peers-only", action="store_true", help="judge the peers without a bundle")
+    parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, also those of each wearer")
+    parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default: %(default)s)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the table; returns the exit status.
+
+    Raises:
+        TrainingError: no bundle can be scored, or a dataset is missing.
+    """
+    layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
+    if not args.peers_only:
+        layout, programs["Veille"] = veille(args.bundle)
+    peers = fitted_peers(normal_recordings("train", args.root), layout)
+    results: list[Result] = []
+    for protocol in PROTOCOLS:
+        if not args.protocol or protocol.name in args.protocol:
+            results += compare(protocol, layout, programs, peers, root=args.root, resamples=args.resamples)
+    print(markdown(results))
+    if args.json:
+        args.json.write_text(json.dumps([_without_nan(asdict(result)) for result in results], indent=1) + "\n")
+    return 0
+
+
+def veille(bundle: Path | None) -> tuple[Layout, Score]:
+    """The bundle's layout, and its int8 network behind the agent's own ingest, windows, quality and calibration.
+
+    Raises:
+        TrainingError: there is no such bundle, or it is refused.
+    """
+    try:
+        opened = open_bundle(bundle or default_bundle_path())
+    except BundleError as error:
+        raise TrainingError(f"{error}; --peers-only judges the peers without one") from error
+
+    def score(recording: Recording) -> tuple[Floats, Floats]:
+        """Causal: each score is made of its own window and of what came before."""
+        windows = cut_recording(recording, opened.manifest.layout)
+        return windows.end_s, Judge(opened.model, _ANY_ALPHA).judge(windows).surprise.score
+
+    return opened.manifest.layout, score
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """A Markdown table, one line a program and protocol, and what the columns mean."""
+    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    for result in results:
+        facts = (result.protocol, result.program, str(result.wearers), f"{result.normal_hours:.2f}", str(result.events))
+        lines.append((*facts, *(_cell(result.figures[name]) for name in FIGURES)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+
+
+def _cell(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return "-"
+    if math.isnan(estimate.low):
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} ({estimate.low:.2f}-{estimate.high:.2f})"
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with null for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,65 @@
+"""Recordings -> windows for training, through the agent's own ingest and windows."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.batch import cut_recording
+from agent.layout import Layout
+from agent.records import Floats, Integers, Singles
+from training.datasets import Labelled, open_dataset
+from training.datasets.split import SPLIT, split
+
+MOST_MISSING = 0.2
+"""Windows that lack more than this share of their samples teach nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalWindows:
+    """Windows of normal activity; one row = one position."""
+
+    samples_g: Singles
+    """(m, 3, samples)"""
+    family: Integers
+    """(m,) index in the layout's families."""
+    wearer: NDArray[np.str_]
+    """(m,)"""
+    session: NDArray[np.str_]
+    """(m,) wearer, recording and position: rows of one session follow each other in time."""
+    end_s: Floats
+    """(m,) end of the window in its recording."""
+
+
+def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]:
+    """All normal recordings of the datasets that may ship, of the wearers of one part of the split."""
+
+    def keep(wearer: str) -> bool:
+        return split(wearer) == part
+
+    for name in SPLIT:
+        yield from (item for item in open_dataset(name, root, keep) if item.normal and item.shippable)
+
+
+def normal_windows(
+    recordings: Iterable[Labelled], layout: Layout, on_recording: Callable[[], None] = lambda: None
+) -> NormalWindows:
+    """Cut them all. Recordings shorter than a window give none."""
+    samples, family, wearer, session, end_s = [], [], [], [], []
+    for item in recordings:
+        on_recording()
+        windows = cut_recording(item.recording, layout)
+        whole = np.isnan(windows.samples_g[:, 0]).mean(axis=1) <= MOST_MISSING
+        count = int(whole.sum())
+        names = list(item.recording.positions)
+        where = [names[slot] for slot in windows.stream[whole]]
+        samples.append(windows.samples_g[whole])
+        family.append(windows.family[whole])
+        wearer += [item.recording.wearer] * count
+        session += [f"{item.recording.wearer}/{item.recording.name}/{position}" for position in where]
+        end_s.append(windows.end_s[windows.owner[whole]])
+    return NormalWindows(
+        np.concatenate(samples), np.concatenate(family), np.array(wearer), np.array(session), np.concatenate(end_s)
+    )
