@@ -1,5 +1,6 @@
 """A whole recording through the live path at once: what training, export and evaluation use."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +11,6 @@ from agent.layout import Layout
 from agent.recording import Recording
 from agent.records import Packet, Windows
 from agent.windows import Cutter
-import itertools
 
 
 def packets(recording: Recording, packet_s: float = 1.0) -> Iterator[Packet]:

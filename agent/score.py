@@ -82,9 +82,9 @@ class Scorer:
         ), Anatomy(nearest, unexpected)
 
     def _embed(self, samples_g: Singles) -> tuple[Singles, Singles, Singles]:
-        parts = []
-        for start in range(0, max(len(samples_g), 1), LARGEST_BATCH):
-            parts.append(self._runtime.run(extract(samples_g[start : start + LARGEST_BATCH], self._segments)))
+        starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
+        batches = (extract(samples_g[start : start + LARGEST_BATCH], self._segments) for start in starts)
+        parts = [self._runtime.run(features) for features in batches]
         embedding, expected, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
         return embedding, expected, log_variance
 

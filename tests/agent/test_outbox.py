@@ -150,11 +150,11 @@ def test_the_age_of_the_oldest_row_is_told(opened):
 
 def test_a_full_outbox_gives_up_the_least_urgent_oldest_row(opened):
     outbox = opened(max_rows=4)
-    outbox.put(batch("doubt1", "doubt2", kind="abstention"))
-    outbox.put(batch("fault", kind="sensor_fault"))
     outbox.put(batch("alarm1"))
+    outbox.put(batch("fault", kind="sensor_fault"))
+    outbox.put(batch("doubt1", "doubt2", kind="abstention"))
     outbox.put(batch("alarm2"))
-    assert ids(outbox) == ["doubt2", "fault", "alarm1", "alarm2"]
+    assert ids(outbox) == ["alarm1", "fault", "doubt2", "alarm2"]
     outbox.put(batch("alarm3", "alarm4", "alarm5"))
     assert ids(outbox) == ["alarm2", "alarm3", "alarm4", "alarm5"]
     assert (outbox.dropped, outbox.depth()) == (4, 4)

@@ -2,9 +2,13 @@
 
 import os
 import random
+import select
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -291,6 +295,46 @@ def test_a_broker_that_speaks_only_3_1_1_is_served(old_broker, open_desk, wait_f
     wait_for(desk.empty, "the outbox to drain")
     assert desk.publisher._connection.version.name == "MQTTv311"
     assert desk.counters.counts["events_acknowledged"] == 50
+
+
+class Refusing(socketserver.BaseRequestHandler):
+    """Answers MQTT 5 as a 3.1.1 broker should, and lets everything else through to the real broker."""
+
+    def handle(self) -> None:
+        first = self.request.recv(4096)
+        level = first[first.index(b"MQTT") + 4]
+        self.server.levels.append(level)
+        if level == 5:
+            self.request.sendall(b"\x20\x02\x00\x01")  # unacceptable protocol version
+            return
+        with socket.create_connection(("127.0.0.1", self.server.behind)) as broker:
+            broker.sendall(first)
+            while True:
+                for side in select.select([self.request, broker], [], [])[0]:
+                    content = side.recv(4096)
+                    if not content:
+                        return
+                    (broker if side is self.request else self.request).sendall(content)
+
+
+@pytest.fixture
+def refusing_broker(mosquitto):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
+        server.levels, server.behind, server.daemon_threads = [], mosquitto.port, True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1_at_once(refusing_broker, open_desk, wait_for):
+    desk = open_desk(refusing_broker.server_address[1])
+    desk.put(*names(0, 50))
+    desk.publisher.start()
+    wait_for(desk.empty, "the outbox to drain")
+    assert refusing_broker.levels == [5, 4]
+    desk.close()  # before the server ends
 
 
 def test_while_rows_cannot_be_deleted_sending_goes_on_and_nothing_is_sent_twice(
