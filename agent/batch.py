@@ -16,8 +16,8 @@ from agent.windows import Cutter
 def packets(recording: Recording, packet_s: float = 1.0) -> Iterator[Packet]:
     """The recording as packets of `packet_s` seconds, positions taking turns, received when they end."""
     times = recording.times_s
-    marks = np.searchsorted(times, np.arange(times[0] + packet_s, times[-1], packet_s))
-    bounds = np.unique(np.concatenate([[0], marks, [len(times)]]))
+    marks = np.flatnonzero(np.diff(np.floor((times - times[0]) / packet_s))) + 1  # a gap of a year costs nothing
+    bounds = np.concatenate([[0], marks, [len(times)]])
     for start, stop in itertools.pairwise(bounds):
         for position, samples in recording.positions.items():
             part = samples[start:stop]
@@ -39,6 +39,9 @@ def cut_recording(recording: Recording, layout: Layout, *, packet_s: float = 1.0
         if streams.crowded:
             parts.append(cutter.cut())
     streams.flush()
+    while streams.crowded:
+        parts.append(cutter.cut())
+        streams.flush()
     parts += [cutter.cut(), cutter.cut(to_the_last=True)]
     return join(parts)
 

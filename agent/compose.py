@@ -77,6 +77,10 @@ class Composer:
         )
 
     def _data(self, change: Change, judged: Judged, now_s: float) -> EventData:
+        data = self._facts(change, judged, now_s)
+        return _about_the_sensor(data) if data.kind == "sensor_fault" else data
+
+    def _facts(self, change: Change, judged: Judged, now_s: float) -> EventData:
         window, happening = change.window, change.happening
         rows = np.flatnonzero(judged.windows.owner == window)
         names = [self._positions[slot] for slot in judged.windows.stream[rows]]
@@ -152,6 +156,24 @@ class Composer:
         }
         doubt = DOUBT_WORDS[CAUSES[int(judged.verdicts.cause[window])]].format(**facts)
         return f"cannot tell: {doubt}" + (f" ({explanation.sentence})" if explanation else "")
+
+
+def _about_the_sensor(data: EventData) -> EventData:
+    """The verdict of a fault is on the faulty measurement; what other positions see of the person is no part of it."""
+    fault = max(strength for name, strength in data.quality.items() if name != "non_wear")
+    rest = _exact(1 - fault)
+    return msgspec.structs.replace(
+        data,
+        verdict=["noise"],
+        cause="",
+        score=None,
+        p_value=None,
+        p_interval=None,
+        belief=Masses(normal=0.0, noise=fault, novelty=0.0),
+        plausibility=Masses(normal=rest, noise=1.0, novelty=rest),
+        spread=None,
+        contributions=[],
+    )
 
 
 def _fault_sentence(quality: Quality, rows: np.ndarray, names: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ def _masses(surprise: Surprise, fault: Floats, alpha: float) -> Floats:
     unscored = np.isnan(surprise.p_value)
     p, p_low = np.where(unscored, 1.0, surprise.p_value), np.where(unscored, 1.0, surprise.p_low)
     masses = np.zeros((len(p), 8))
-    masses[:, 1] = np.where(p_low > alpha, 1 - alpha / (2 * p_low), 0.0)
+    masses[:, 1] = np.where(p_low > alpha, 1 - alpha / (2 * np.maximum(p_low, alpha)), 0.0)
     masses[:, 4] = np.where(p <= alpha, 1 - p / (2 * alpha), 0.0)
     masses[:, 5] = 1 - masses[:, 1] - masses[:, 4]
     masses[surprise.score > ALIEN_SCORE] = np.eye(8)[6]

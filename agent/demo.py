@@ -5,6 +5,7 @@ Time: the recording is played `speed` times faster than life, and the agent is t
 watcher's minutes are shorter. The real agent, broker, sockets and outbox take part; nothing is short-circuited.
 """
 
+import math
 import queue
 import signal
 import sys
@@ -12,12 +13,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -56,15 +57,23 @@ class Watcher:
     """Start in the recording's time, and the event; in order of arrival."""
     state: dict[str, Any] = field(default_factory=dict)
     online: bool = False
+    asked: list[int] = field(default_factory=list)
+    """Signals that ask us to stop."""
 
     def look(self, seconds: float = 0.0) -> bool:
-        """Show what has come, and what comes within `seconds`; tells whether the agent is online."""
+        """Show what has come, and what comes within `seconds`; tells whether the agent is online.
+
+        Raises:
+            SystemExit: we were asked to stop.
+        """
         deadline = time.monotonic() + seconds
         while (left_s := deadline - time.monotonic()) > 0 or not self.inbox.empty():
-            try:
-                self.take(*self.inbox.get(timeout=max(0.0, left_s)))
-            except queue.Empty:
+            if self.asked:
                 break
+            with suppress(queue.Empty):
+                self.take(*self.inbox.get(timeout=min(max(0.0, left_s), 0.1)))
+        if self.asked:
+            sys.exit(128 + self.asked[0])
         return self.online
 
     def take(self, topic: str, payload: bytes) -> None:
@@ -91,9 +100,9 @@ def play(speed: float, seed: int) -> int:
     """
     recording, episodes = simulate(np.random.default_rng(seed), wearer=WEARER)
     _say(f"Veille demo. The recording is SIMULATED: nobody fell. It is played {speed:g} times faster than life.")
-    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="veille-demo-") as name:
+    with _asked_to_stop() as asked, tempfile.TemporaryDirectory(prefix="veille-demo-") as name:
         folder = Path(name)
-        with broker(folder) as here, _agent(folder, here, speed) as (agent, watcher, client, clock):
+        with broker(folder) as here, _agent(folder, here, speed, asked) as (agent, watcher, client, clock):
             _say(f"{here.name} on {HOST}:{here.port}, the agent is process {agent.pid}. Watch along with:")
             _say(f"  mosquitto_sub -h {HOST} -p {here.port} -v -t '{TOPICS.root}/#'\n")
             _say("time    ... what is simulated   *** what a subscriber receives (p-value [95 % interval])")
@@ -107,11 +116,13 @@ def play(speed: float, seed: int) -> int:
 
 
 @contextmanager
-def _agent(folder: Path, here: DemoBroker, speed: float) -> Iterator[tuple[Popen[bytes], Watcher, Client, ScaledClock]]:
+def _agent(
+    folder: Path, here: DemoBroker, speed: float, asked: list[int]
+) -> Iterator[tuple[Popen[bytes], Watcher, Client, ScaledClock]]:
     """The agent as a program of its own, a subscriber that has seen it come online, and the clock they share."""
     since_s = time.time()
     clock = ScaledClock(speed, since_s)
-    watcher, log = Watcher(clock.now_s()), folder / "agent.log"
+    watcher, log = Watcher(clock.now_s(), asked=asked), folder / "agent.log"
     settings = ["--config", str(_settings(folder, here)), "--speed", str(speed), "--since", repr(since_s)]
     with _client(here, watcher) as client, running([sys.executable, "-m", "agent", "run", *settings], log) as agent:
         wait_until(watcher.look, agent, log, "the agent")
@@ -154,7 +165,7 @@ def _client(here: DemoBroker, watcher: Watcher) -> Iterator[Client]:
 
 def _play(recording: Recording, episodes: list[Episode], client: Client, watcher: Watcher, clock: ScaledClock) -> int:
     """Publish the recording packet by packet, each when its last sample is taken; returns the packets sent."""
-    began_s = watcher.began_s = clock.now_s()
+    began_s = watcher.began_s = float(math.ceil(clock.now_s()))  # a whole second: windows fall as in a replay
     coming, sent = list(episodes), 0
     for at_s in np.arange(0.0, recording.times_s[-1], PACKET_S):
         while coming and coming[0].start_s <= at_s:
@@ -227,17 +238,19 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that broker and agent are ended too."""
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM; `Watcher.look` acts on them.
 
-    def leave(number: int, _frame: object) -> NoReturn:
-        sys.exit(128 + number)
-
+    An exception out of a signal handler may strike inside a lock of the queue or of the MQTT client, and the
+    programs we started would never be ended.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -43,6 +43,10 @@ def extract(samples_g: Singles, segments: int) -> Singles:
     """(m, 3, samples) in g, NaN = missing -> (m, 8, samples), unitless, about [-8, 8]."""
     filled = fill_missing(samples_g)
     four = np.concatenate([filled, np.sqrt((filled**2).sum(axis=1, keepdims=True))], axis=1)  # (m, 4, samples)
-    parts = four.reshape(len(four), 4, segments, -1)
+    parts = four.reshape(len(four), 4, segments, four.shape[2] // segments)
     fine = (parts - parts.mean(axis=3, keepdims=True)).reshape(four.shape) / FINE_G
-    return np.stack([np.arcsinh(four), np.arcsinh(fine)], axis=2).reshape(len(four), CHANNELS, -1).astype(np.float32)
+    return (
+        np.stack([np.arcsinh(four), np.arcsinh(fine)], axis=2)
+        .reshape(len(four), CHANNELS, four.shape[2])
+        .astype(np.float32)
+    )

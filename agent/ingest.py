@@ -5,7 +5,7 @@ per stream one ring of `RING_CELLS`, a resampler's tail and at most `HELD_PACKET
 earlier one. No rule here looks at the gateway's clock, so a replay gives what the live stream gave.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from agent.sanity import StreamSanity
 RING_CELLS = 2048
 """Cells kept a stream (41 s at 50 Hz)."""
 LONGEST_PACKET_S = 10.0
+LARGEST = 1e6
+"""A number beyond this is no acceleration in any unit, and its square would overflow: taken as missing."""
 HELD_PACKETS = 8
 REORDER_S = 1.0
 """How far the stream may run ahead of a missing packet before that is given up."""
@@ -63,11 +65,14 @@ class Streams:
         self.cut_at: Integers = np.empty(0, np.int64)
         """(streams,) `written` when windows were last cut."""
         self.crowded = False
-        """A ring is half full of cells that no cut has seen: cut before the next packet."""
+        """A ring is half full of cells that no cut has seen, or a new wearing waits to begin: cut before the next
+        packet."""
         self.ring: Singles = np.empty((0, 3, RING_CELLS), np.float32)
         self.slot_of: dict[str, int] = {}
         """Slot of each wearer."""
         self._streams: dict[tuple[str, str], Stream] = {}
+        self._parked: dict[int, Stream] = {}
+        """Streams whose new wearing waits for the next cut."""
 
     def put(self, packet: Packet) -> None:
         """Add one packet to its stream.
@@ -76,9 +81,10 @@ class Streams:
             PacketError: refused, with its reason; the stream goes on.
         """
         where = f"{packet.wearer}/{packet.position}"
-        packet = self._checked(packet, where)
+        present = self._checked(packet, where)
         stream = self._stream(packet, where)
-        packet = stream.clock.on_gateway_time(packet, self.counters)
+        # the clock sees all times: a missing last sample must not shift the stream
+        packet = _only(stream.clock.on_gateway_time(packet, self.counters), present)
         stream.sanity.check(packet, where)
         if packet.times_s[-1] <= stream.resampler.last_s:
             self._count_past(stream, packet)
@@ -89,15 +95,24 @@ class Streams:
         self._release(stream)
 
     def flush(self) -> None:
-        """The streams have ended: stop waiting for missing packets."""
+        """The streams have ended: stop waiting for missing packets. Where `crowded` then, cut and flush again."""
         for stream in self._streams.values():
             self._release(stream, to_the_last=True)
+
+    def cut(self) -> None:
+        """All windows that were due have been cut: new wearings may begin."""
+        self.cut_at[:] = self.written
+        self.crowded = False
+        parked, self._parked = self._parked, {}
+        for stream in parked.values():
+            self._release(stream)
 
     def clock_offsets_s(self) -> dict[str, float]:
         """Gateway minus device clock, per stream, as applied."""
         return {stream.name: stream.clock.offset_s for stream in self._streams.values()}
 
-    def _checked(self, packet: Packet, where: str) -> Packet:
+    def _checked(self, packet: Packet, where: str) -> Booleans:
+        """(n,) which samples are there; at least one is."""
         if len(packet.times_s) == 0:
             raise PacketError("empty_packet", where, "no samples; send at least one [x, y, z] in g")
         if packet.samples_g.shape != (len(packet.times_s), 3):
@@ -106,15 +121,11 @@ class Streams:
             raise PacketError("time_backwards", where, "sample times must be finite and increase")
         if packet.times_s[-1] - packet.times_s[0] > LONGEST_PACKET_S:
             raise PacketError("too_long", where, f"spans more than {LONGEST_PACKET_S:g} s; send shorter packets")
-        finite = np.isfinite(packet.samples_g).all(axis=1)
+        finite = (np.abs(packet.samples_g) < LARGEST).all(axis=1)  # False for NaN
         self.counters.count("missing_samples", int((~finite).sum()))
         if not finite.any():
             raise PacketError("non_finite", where, "every sample is missing, NaN or infinite")
-        if finite.all():
-            return packet
-        return Packet(
-            packet.wearer, packet.position, packet.times_s[finite], packet.samples_g[finite], packet.received_s
-        )
+        return np.asarray(finite)
 
     def _stream(self, packet: Packet, where: str) -> Stream:
         key = (packet.wearer, packet.position)
@@ -157,8 +168,18 @@ class Streams:
             waited = last.times_s[-1] - stream.resampler.last_s - REORDER_S > LONGEST_BRIDGE_S
             if not (follows or waited or to_the_last or len(stream.held) > HELD_PACKETS):
                 return
+            if self._buries(stream, first):
+                self.crowded = True
+                self._parked[stream.slot] = stream
+                return
             self.counters.count("gaps", int(not follows))
             self._write(stream, stream.held.pop(0))
+
+    def _buries(self, stream: Stream, packet: Packet) -> bool:
+        """The packet begins a new wearing while windows of the old one may still be due: they are cut first."""
+        begins = packet.times_s[0] - stream.resampler.last_s > NEW_WEARING_S
+        uncut = self.written[stream.slot] > self.cut_at[stream.slot]
+        return bool(begins and uncut and len(stream.held) <= HELD_PACKETS)
 
     def _write(self, stream: Stream, packet: Packet) -> None:
         new = packet.times_s > stream.resampler.last_s
@@ -192,3 +213,10 @@ class Streams:
     def heard(self) -> Booleans:
         """(streams,) streams that have written at least one cell."""
         return self.written >= 0
+
+
+def _only(packet: Packet, present: Booleans) -> Packet:
+    """The packet without its missing samples."""
+    if present.all():
+        return packet
+    return replace(packet, times_s=packet.times_s[present], samples_g=packet.samples_g[present])

@@ -71,8 +71,12 @@ class Pipeline:
 
     def finish(self, now_s: float) -> list[Event]:
         """The source has ended: judge the last windows, close what is open."""
+        events: list[Event] = []
         self._streams.flush()
-        events = self._advance(now_s)
+        while self._streams.crowded:
+            events += self._advance(now_s)
+            self._streams.flush()
+        events += self._advance(now_s)
         events += self._advance(now_s, to_the_last=True)
         events += self._told(self._tracker.finish(), None, now_s)
         self._keep(events)

@@ -67,7 +67,8 @@ class Assessor:
         """
         same: Booleans = np.abs(np.diff(samples_g, axis=2)) < SAME_G  # (m, 3, samples - 1)
         repeats = same.mean(axis=2)  # (m, 3)
-        noise_shows = (spread.max(axis=1) < MOVING_G) & (repeats.max(axis=1) < REPEATS_BY_CHANCE)
+        seen = np.isfinite(samples_g[:, 0]).mean(axis=1) > 0.5  # what is missing does not repeat, but is no noise
+        noise_shows = seen & (spread.max(axis=1) < MOVING_G) & (repeats.max(axis=1) < REPEATS_BY_CHANCE)
         self._noisy[stream[noise_shows]] = True
         frozen_s = _longest_run(np.logical_and.reduce(same, axis=1)) / self.rate_hz
         moved = spread.max(axis=1) > MOVING_G

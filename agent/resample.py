@@ -44,12 +44,15 @@ class Resampler:
         times = np.concatenate([self._times_s, times_s])
         samples = np.concatenate([self._samples_g, samples_g.astype(np.float64)])
         first = self.next_cell or 0
-        past = int(np.floor(times[-1] * self.rate_hz + 0.5 + 1e-9))  # cells before this one end before the last sample
+        past = int(np.floor(times[-1] * self.rate_hz + 0.5))  # cells before this one end before the last sample
+        if (past - 0.5) / self.rate_hz > times[-1]:  # rounding, at Unix times
+            past -= 1
         if past <= first:
             self._times_s, self._samples_g = times, samples
             return first, np.empty((0, 3), np.float32)
         edges = (np.arange(first, past + 1, dtype=np.float64) - 0.5) / self.rate_hz
-        cells = _means(times, samples, edges) * self.rate_hz
+        # by the cells' true widths: at Unix times edges are rounded to 0.2 µs, and a stuck value must repeat exactly
+        cells = _means(times, samples, edges) / np.diff(edges)[:, None]
         keep = max(int(np.searchsorted(times, edges[-1], side="right")) - 1, 0)
         self._times_s, self._samples_g, self.next_cell = times[keep:], samples[keep:], past
         return first, cells.astype(np.float32)

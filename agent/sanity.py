@@ -10,8 +10,11 @@ from agent.records import Packet
 HIGHEST_LEVEL_G = 5.0
 """No one lives for seconds at a median of more than this: the number is in another unit."""
 LEVEL_MEMORY_S = 2.0
+SHORTEST_S = 0.02
+"""A packet counts at least this long in the slow level: one of a single sample has no length of its own."""
 RATE_TOLERANCE = 0.1
-"""Share of a packet's length by which the next one may start early or late."""
+"""Share of a packet's length by which the next one may start early or late; at least one sample's interval, so
+that short packets of a device with irregular times are not refused."""
 MISMATCH_SHARE = 0.8
 """Share of recent packets that must disagree: lost packets (10-30 %) stay below it, a wrong rate is at 1."""
 MEMORY_PACKETS = 8
@@ -43,28 +46,35 @@ class StreamSanity:
 
     def _check_unit(self, packet: Packet, where: str) -> None:
         norm = float(np.median(np.linalg.norm(packet.samples_g, axis=1)))
-        length_s = float(packet.times_s[-1] - packet.times_s[0])
+        length_s = max(float(packet.times_s[-1] - packet.times_s[0]), SHORTEST_S)
         start = np.isnan(self.level_g)
-        self.level_g = norm if start else self.level_g + min(1.0, length_s / LEVEL_MEMORY_S) * (norm - self.level_g)
+        news = min(norm, 2 * HIGHEST_LEVEL_G)  # cut off, so that one wrong packet does not condemn the next ten
+        self.level_g = news if start else self.level_g + min(1.0, length_s / LEVEL_MEMORY_S) * (news - self.level_g)
         if self.level_g > HIGHEST_LEVEL_G:
-            raise PacketError("unit_mismatch", where, f"median length {self.level_g:.1f}: {_likely_unit(self.level_g)}")
+            seen = max(norm, self.level_g)
+            raise PacketError("unit_mismatch", where, f"median length {seen:.1f}: {_likely_unit(seen)}")
 
     def _check_rate(self, packet: Packet, where: str) -> None:
         start, count = float(packet.times_s[0]), len(packet.times_s)
-        if count < 2:
-            return
-        length_s = float(packet.times_s[-1] - packet.times_s[0]) * count / (count - 1)
         before, before_count = self.previous
-        again = start <= before
-        off = abs(start - self.expected_s) > RATE_TOLERANCE * length_s
-        self.disagreement += (float(off) - self.disagreement) / MEMORY_PACKETS
-        if again:
+        if start <= before:
+            if (start, count) not in self.recent:  # overtaken on its way: the hole that it left was no wrong rate
+                self._agree()
             return
+        length_s = float(packet.times_s[-1] - packet.times_s[0]) * count / (count - 1) if count > 1 else np.nan
+        off = abs(start - self.expected_s) > max(RATE_TOLERANCE, 1 / count) * length_s  # False where either is unknown
+        if off:
+            self.disagreement += (1 - self.disagreement) / MEMORY_PACKETS
+        else:
+            self._agree()
         self.previous, self.expected_s = (start, count), start + length_s
-        if self.disagreement > MISMATCH_SHARE:
+        if off and self.disagreement > MISMATCH_SHARE:
             found = before_count / (start - before)
             detail = f"declares {count / length_s:.1f} Hz, but {found:.1f} samples a second come; correct rate_hz"
             raise PacketError("rate_mismatch", where, detail)
+
+    def _agree(self) -> None:
+        self.disagreement -= self.disagreement / MEMORY_PACKETS
 
 
 def _likely_unit(level: float) -> str:

@@ -3,10 +3,11 @@
     raw   = |e - p|^2 + w * |e - x|^2
     score = (raw - median of the family) / scale of the family
 
-with e the embedding of the row, p the nearest prototype of its family, x what the network expects of each
-segment from the other segments. Both terms are sums over (segment, axis, descriptor), so the score is taken
-apart exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al. 2000,
-SIGMOD) on k-means centres.
+with e the embedding of the row, p the nearest prototype of its family or of those that all share, x what the
+network expects of each segment from the other segments. Both terms are sums over (segment, axis, descriptor), so
+the score is taken apart exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector
+(Ramaswamy et al. 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is
+normal anywhere on the body: a position on which few hopped borrows from those on which many did.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from agent.records import Floats, Integers, Scores, Singles
 from agent.runtime import Runtime
 from agent.runtime.onnx import LARGEST_BATCH
 
+SHARED = -1
 MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
 
@@ -29,7 +31,7 @@ class Prototypes:
     places: Singles
     """(k, d) prototypes of all families."""
     family: Integers
-    """(k,) index of the family, ascending."""
+    """(k,) index of the family; `SHARED` = serves all."""
     median: Floats
     """(families,) raw score of the median normal window."""
     scale: Floats
@@ -55,6 +57,9 @@ class Scorer:
         self._runtime = runtime
         self._prototypes = prototypes
         self._segments = segments
+        own = (np.isin(prototypes.family, (index, SHARED)) for index in range(len(prototypes.median)))
+        self._places = [prototypes.places[mask] for mask in own]
+        self._lengths = [(places**2).sum(axis=1) for places in self._places]
 
     def score(self, samples_g: Singles, family: Integers, missing: Floats) -> tuple[Scores, Anatomy]:
         """Score rows.
@@ -89,13 +94,13 @@ class Scorer:
         return embedding, expected, log_variance
 
     def _nearest(self, embedding: Singles, family: Integers) -> Singles:
-        """(m, d) nearest prototype of each row's own family."""
+        """(m, d) nearest prototype of each row."""
         out = np.empty_like(embedding)
         for index in np.unique(family):
             rows = family == index
-            places = self._prototypes.places[self._prototypes.family == index]
+            places = self._places[index]
             # |e - p|^2 without |e|^2, which is the same for every p
-            closeness = (places**2).sum(axis=1) - 2 * embedding[rows] @ places.T
+            closeness = self._lengths[index] - 2 * embedding[rows] @ places.T
             out[rows] = places[closeness.argmin(axis=1)]
         return out
 

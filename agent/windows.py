@@ -33,9 +33,9 @@ class Cutter:
         wearer, nth = _count_up(due)
         index = self._next[wearer] + nth
         self._next = self._next + due
-        self.streams.cut_at[:] = self.streams.written
-        self.streams.crowded = False
-        return self._gather(wearer, index)
+        windows = self._gather(wearer, index)
+        self.streams.cut()
+        return windows
 
     def _open_wearers(self) -> None:
         """Give each newly heard wearer the first window that lies wholly in the recording."""

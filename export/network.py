@@ -19,6 +19,9 @@ from agent.runtime.onnx import OUTPUTS
 from training.model import Student
 
 INPUT = "in_features"
+KEPT_FLOAT = (0, 3, 4)
+"""Convolutions that stay in fp32: the stem, whose input spans tremor to impact, and the two that put pooled activity
+into numbers. 7 % of the multiplications, 94 % of the quantization error (measured; CHANGELOG)."""
 BATCH = 64
 
 
@@ -55,6 +58,7 @@ def write_int8(fp32: Path, features: Singles, path: Path) -> None:
     """Quantize with ranges from `features` (m, channels, samples)."""
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
+    convolutions = [node.name for node in onnx.load(prepared).graph.node if node.op_type == "Conv"]
     quantize_static(
         str(prepared),
         str(path),
@@ -65,6 +69,7 @@ def write_int8(fp32: Path, features: Singles, path: Path) -> None:
         per_channel=True,
         calibrate_method=CalibrationMethod.MinMax,
         op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+        nodes_to_exclude=[convolutions[place] for place in KEPT_FLOAT],
     )
     prepared.unlink()
     onnx.checker.check_model(str(path))

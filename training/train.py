@@ -119,7 +119,8 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call] # torch
         optimizer.step()
         schedule.step()
-    return student.cpu().eval(), standard, _losses(student, windows.samples_g[shown], layout.segments, standard)
+    student = student.cpu().eval()
+    return student, standard, _losses(student, windows.samples_g[shown], layout.segments, standard)
 
 
 def _standardisation(samples_g: Singles, segments: int) -> dict[str, Singles]:

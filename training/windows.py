@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agent.batch import cut_recording
 from agent.layout import Layout
+from agent.quality import CERTAIN, Assessor
 from agent.records import Floats, Integers, Singles
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import SPLIT, split
@@ -46,12 +47,17 @@ def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]
 def normal_windows(
     recordings: Iterable[Labelled], layout: Layout, on_recording: Callable[[], None] = lambda: None
 ) -> NormalWindows:
-    """Cut them all. Recordings shorter than a window give none."""
+    """Cut them all; leave out what lacks samples or is certainly a fault, as the agent would.
+
+    Recordings shorter than a window give none.
+    """
     samples, family, wearer, session, end_s = [], [], [], [], []
     for item in recordings:
         on_recording()
         windows = cut_recording(item.recording, layout)
-        whole = np.isnan(windows.samples_g[:, 0]).mean(axis=1) <= MOST_MISSING
+        end = windows.end_s[windows.owner]
+        quality = Assessor(layout.rate_hz).assess(windows.samples_g, windows.stream, end)
+        whole = (quality.missing <= MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
         count = int(whole.sum())
         names = list(item.recording.positions)
         where = [names[slot] for slot in windows.stream[whole]]
@@ -59,7 +65,7 @@ def normal_windows(
         family.append(windows.family[whole])
         wearer += [item.recording.wearer] * count
         session += [f"{item.recording.wearer}/{item.recording.name}/{position}" for position in where]
-        end_s.append(windows.end_s[windows.owner[whole]])
+        end_s.append(end[whole])
     return NormalWindows(
         np.concatenate(samples), np.concatenate(family), np.array(wearer), np.array(session), np.concatenate(end_s)
     )

@@ -91,7 +91,7 @@ def test_a_fall_first_loses_support_then_strikes_both_sites(recording):
     for position in recording.positions:
         length = length_g(recording, position)[falling]
         strikes = length.argmax()
-        assert 4.0 <= length[strikes] <= 7.2
+        assert 5.5 <= length[strikes] <= 9.5
         assert length[:strikes].min() < 0.5
         assert 1 <= (length > 3).sum() <= 6  # tens of milliseconds
 

@@ -1,0 +1,139 @@
+"""The whole agent, real network and all, killed in the middle: nothing committed is lost, and an id stays an id."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from agent.batch import packets
+from agent.events import Topics
+from agent.sources import wire
+
+ROOT = Path(__file__).parents[2]
+TOPICS = Topics("ward", "gw")
+WEARER = "anna"
+
+
+@pytest.fixture
+def agent_on(tmp_path):
+    """Starts agents that share one state directory: `start(events_port, ingest_port)`; ends them."""
+    children = []
+
+    def start(events_port: int, ingest_port: int) -> subprocess.Popen:
+        config = tmp_path / "agent.toml"
+        config.write_text(
+            f'site = "ward"\ngateway = "gw"\nstate_dir = "{tmp_path}"\nhealth_s = 0.3\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {events_port}\n[ingest]\nhost = "127.0.0.1"\nport = {ingest_port}\n'
+        )
+        command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
+        children.append(subprocess.Popen(command, cwd=ROOT))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+        child.wait(20)
+
+
+@pytest.fixture
+def wear(simulated):
+    """Publishes the simulated two minutes as one wearer's, `t0` = Unix time of their start."""
+
+    def publish(port: int, t0: float) -> int:
+        client = Client(CallbackAPIVersion.VERSION2, "wearable")
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        sent = 0
+        for packet in packets(simulated):
+            payload = wire.encode_binary(packet.samples_g, t=t0 + packet.times_s[0], rate_hz=50.0)
+            client.publish(TOPICS.ingest(WEARER, packet.position), payload, qos=1).wait_for_publish(10)
+            sent += len(packet.times_s)
+        client.disconnect()
+        client.loop_stop()
+        return sent
+
+    return publish
+
+
+def taken_in(subscriber) -> int:
+    found = [health["counters"].get("samples", 0) for health in subscriber.payloads("/health")]
+    return found[-1] if found else 0
+
+
+def committed(tmp_path: Path) -> list[tuple[str, int]]:
+    """(id, revision) of the rows in the outbox."""
+    with sqlite3.connect(f"file:{tmp_path / 'outbox.sqlite'}?mode=ro", uri=True) as database:
+        return [(row[0], row[1]) for row in database.execute("SELECT id, revision FROM outbox")]
+
+
+def test_a_killed_agent_loses_no_committed_event_and_scores_the_same_ids_again(
+    tmp_path, start_mosquitto, agent_on, wear, listen, wait_for
+):
+    """The events' broker is away at first, so that all is committed and nothing sent when the kill comes."""
+    wearables, hospital = start_mosquitto(), start_mosquitto()
+    wearables.start()
+    t0 = float(int(time.time()) - 600)
+    first = agent_on(hospital.port, wearables.port)
+    wait_for(lambda: has_subscriber(wearables.port, wait_for), "the agent to subscribe", 40)
+    wear(wearables.port, t0)
+    wait_for(lambda: len(committed(tmp_path)) >= 2, "events in the outbox", 40)
+    time_to_settle(tmp_path, wait_for)
+    rows = committed(tmp_path)
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+
+    hospital.start()
+    subscriber = listen(hospital.port, f"{TOPICS.root}/#", name="hospital")
+    agent_on(hospital.port, wearables.port)
+    wait_for(lambda: set(rows) <= {key(event) for event in subscriber.events()}, "every committed event", 40)
+    seqs = [event.seq for event in subscriber.events()]
+    assert seqs == sorted(seqs)
+
+    before = {event.id for event in subscriber.events()}
+    sent = wear(wearables.port, t0)  # the same samples again: scored again by another process
+    wait_for(lambda: taken_in(subscriber) >= sent, "the samples to be taken in again", 40)
+    wait_for(lambda: again(subscriber), "events again", 20)
+    assert again(subscriber) <= before, "an event that was scored again got another id"
+
+
+def again(subscriber) -> set[str]:
+    """Identities that the second agent gave."""
+    return {event.id for event in subscriber.events() if event.epoch > 1}
+
+
+def key(event) -> tuple[str, int]:
+    return event.id, event.data.revision
+
+
+def time_to_settle(tmp_path, wait_for) -> None:
+    """Until the outbox has not grown for a second."""
+    seen = {"count": -1, "since": time.monotonic()}
+
+    def settled() -> bool:
+        count = len(committed(tmp_path))
+        if count != seen["count"]:
+            seen.update(count=count, since=time.monotonic())
+        return time.monotonic() - seen["since"] > 1.0
+
+    wait_for(settled, "the outbox to settle", 40)
+
+
+def has_subscriber(port: int, wait_for) -> bool:
+    """Whether someone takes packets: MQTT 5 answers a publication that nobody hears with a code of its own."""
+    codes = []
+    client = Client(CallbackAPIVersion.VERSION2, "probe", protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_publish = lambda _client, _data, _mid, code, _properties: codes.append(code.value)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish(TOPICS.ingest("probe", "nowhere"), b"{}", qos=1)
+    wait_for(lambda: codes, "an answer", 5)
+    client.disconnect()
+    client.loop_stop()
+    return codes == [0]
