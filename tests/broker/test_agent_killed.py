@@ -70,7 +70,7 @@ def taken_in(subscriber) -> int:
 def committed(tmp_path: Path) -> list[tuple[str, int]]:
     """(id, revision) of the rows in the outbox."""
     with sqlite3.connect(f"file:{tmp_path / 'outbox.sqlite'}?mode=ro", uri=True) as database:
-        return [(row[0], row[1]) for row in database.execute("SELECT id, revision FROM outbox")]
+        return [(row[0], row[1]) for row in database.execute("SELECT id, revision FROM rows")]
 
 
 def test_a_killed_agent_loses_no_committed_event_and_scores_the_same_ids_again(
