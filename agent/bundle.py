@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.calibrate import Calibration, FamilyCalibration
-from agent.errors import BundleError
+from agent.errors import BundleError, first_line
 from agent.golden import check_golden
+from agent.ingest import RING_CELLS
 from agent.judge import Model
 from agent.layout import Layout
 from agent.runtime.onnx import OnnxRuntime
-from agent.score import Prototypes
+from agent.score import SHARED, Prototypes
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
@@ -138,10 +139,23 @@ def _manifest(text: bytes, path: Path) -> Manifest:
         raise BundleError(f"{path / MANIFEST}: {error}; copy the bundle again") from error
     if _numbers(manifest.minimum_agent) > _numbers(agent_version()):
         raise BundleError(f"{path}: needs agent {manifest.minimum_agent}, this is {agent_version()}; update the agent")
+    _check_layout(manifest.layout, path)
     missing = sorted(set(FILES) - set(manifest.files))
     if missing:
         raise BundleError(f"{path / MANIFEST}: names no digest for {', '.join(missing)}; copy the bundle again")
     return manifest
+
+
+def _check_layout(layout: Layout, path: Path) -> None:
+    """What the types cannot say of a layout."""
+    unknown = sorted(set(layout.positions.values()) - set(layout.families))
+    if unknown:
+        raise BundleError(f"{path / MANIFEST}: positions of families that it does not have: {', '.join(unknown)}")
+    if layout.window_samples % layout.segments or layout.window_samples + layout.hop_samples > RING_CELLS // 2:
+        raise BundleError(
+            f"{path / MANIFEST}: a window of {layout.window_samples} samples; it must be a multiple of the "
+            f"{layout.segments} segments and, with a hop, at most {RING_CELLS // 2}"
+        )
 
 
 def agent_version() -> str:
@@ -168,9 +182,9 @@ def _verified(path: Path, digests: dict[str, str]) -> bytes:
 def _arrays(contents: dict[str, bytes], name: str) -> Arrays:
     try:
         with np.load(io.BytesIO(contents[name]), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError) as error:
-        raise BundleError(f"{name}: not an archive of plain arrays ({error})") from error
+            return {key: np.asarray(archive[key]) for key in archive.files}  # numpy gives other members as bytes
+    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
+        raise BundleError(f"{name}: not an archive of plain arrays ({first_line(error)})") from error
 
 
 def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
@@ -183,11 +197,17 @@ def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
             scale=arrays["scale"].astype(np.float64),
             context_weight=manifest.context_weight,
         )
-    except KeyError as error:
-        raise BundleError(f"prototypes.npz: no array {error}") from error
-    right = known.places.ndim == 2 and len(known.family) == len(known.places)
-    if not right or known.median.shape != (families,) or known.scale.shape != (families,) or (known.scale <= 0).any():
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"prototypes.npz: {first_line(error)}: missing, or not numbers") from error
+    right = known.places.ndim == 2 and known.family.shape == known.places.shape[:1]
+    if not right or known.median.shape != (families,) or known.scale.shape != (families,):
         raise BundleError("prototypes.npz: shapes do not fit each other or the layout's families")
+    numbers = (known.places, known.median, known.scale)
+    if not all(np.isfinite(values).all() for values in numbers) or (known.scale <= 0).any():
+        raise BundleError("prototypes.npz: numbers must be finite, scales above 0")
+    served = set(known.family.tolist())
+    if not served <= {SHARED, *range(families)} or not (SHARED in served or served >= set(range(families))):
+        raise BundleError("prototypes.npz: every family of the layout needs a prototype, and no other may have one")
     return known
 
 
@@ -197,9 +217,15 @@ def _calibration(arrays: Arrays, layout: Layout) -> Calibration:
         try:
             scores, low, high = (arrays[f"{name}_{part}"].astype(np.float64) for part in ("scores", "low", "high"))
             wearers = int(arrays[f"{name}_wearers"])
-        except (KeyError, TypeError) as error:
-            raise BundleError(f"calibration.npz: {name}: {error}") from error
-        if len(low) != len(scores) + 1 or len(high) != len(low) or (np.diff(scores) < 0).any():
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"calibration.npz: {name}: {first_line(error)}") from error
+        if scores.ndim != 1 or low.shape != (len(scores) + 1,) or high.shape != low.shape or not _ascend(scores):
             raise BundleError(f"calibration.npz: {name}: scores must ascend, with one more interval than scores")
+        if not ((low >= 0) & (low <= high) & (high <= 1)).all():
+            raise BundleError(f"calibration.npz: {name}: the ends of an interval must ascend and lie in [0, 1]")
         families.append(FamilyCalibration(scores, low, high, wearers))
     return Calibration(tuple(families))
+
+
+def _ascend(scores: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(scores).all() and (np.diff(scores) >= 0).all())

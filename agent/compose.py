@@ -62,9 +62,7 @@ class Composer:
         said = happening.said
         if not isinstance(said, EventData):
             raise TypeError("a happening ended that never started")
-        data = msgspec.structs.replace(
-            said, phase=change.phase, revision=happening.revision, end=iso_time(happening.last_s)
-        )
+        data = msgspec.structs.replace(said, phase=change.phase, revision=change.revision, end=iso_time(change.at_s))
         sender, kind = self._sender, happening.kind
         wearer = self._wearers[change.wearer]
         return Event(
@@ -91,10 +89,10 @@ class Composer:
         return EventData(
             kind=happening.kind,
             phase=change.phase,
-            revision=happening.revision,
+            revision=change.revision,
             wearer=self._wearers[change.wearer],
             start=iso_time(happening.start_s),
-            end=iso_time(happening.last_s),
+            end=iso_time(change.at_s),
             verdict=[label for label, kept in zip(LABELS, verdicts.labels[window], strict=True) if kept],  # type: ignore[misc]
             cause=CAUSES[int(verdicts.cause[window])],  # type: ignore[arg-type]
             sentence=self._sentence(change, judged, rows, names, explanation),
@@ -116,14 +114,12 @@ class Composer:
 
     def _explain(self, judged: Judged, leading: int, rows: np.ndarray, names: Sequence[str]) -> Explanation:
         sender, one = self._sender, slice(leading, leading + 1)
-        anatomy = type(judged.anatomy)(judged.anatomy.from_prototype[one], judged.anatomy.from_context[one])
-        family = judged.windows.family[one]
-        segments = sender.layout.segments
+        anatomy, family = judged.anatomy.of(one), judged.windows.family[one]
         return explain(
             positions=names,
             leading=int(np.flatnonzero(rows == leading)[0]),
-            shares=contributions(anatomy, family, sender.prototypes, segments)[0],
-            above=anatomy.from_prototype.reshape(segments, 4, 4).transpose(1, 0, 2),
+            shares=contributions(anatomy, family, sender.prototypes)[0],
+            above=anatomy.from_prototype[0].transpose(1, 0, 2),
             offset=offset(int(family[0]), sender.prototypes),
             window_s=sender.layout.window_s,
         )

@@ -46,3 +46,8 @@ class PacketError(AgentError):
         self.reason = reason
         self.where = where
         self.detail = detail
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its name: messages of libraries run over several."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,9 +1,9 @@
 """Verdicts -> explanations: which limb, which axis, when, and in what way, as shares that add up to the score.
 
-The score is a sum over (segment, axis, descriptor) by its definition (`agent.score`), and a part of the embedding
-sees only its own axis around its own segment (`training.model`), so the decomposition is exact and local: no
-sampling, no gradient, no second run of the network. The positions that did not set the score contribute nothing
-to it; their own scores stand beside it in the event.
+The score is that of the strangest segment, a sum over axes and descriptors by its definition (`agent.score`), and a
+part of the embedding sees only its own axis around its own segment (`training.model`), so the decomposition is exact
+and local: no sampling, no gradient, no second run of the network. The positions that did not set the score contribute
+nothing to it; their own scores stand beside it in the event.
 """
 
 from collections.abc import Sequence
@@ -61,16 +61,16 @@ def strongest(explanation: Explanation, count: int = 3) -> list[tuple[str, str, 
 
 
 def _sentence(position: str, shares: Singles, above: Singles, segment_s: float) -> str:
-    """`left wrist, mostly along y, 1.3 to 0.6 s before the end: stronger movement than usual (62 % of the score)`."""
+    """`left wrist, mostly along y (62 %), 1.3 to 0.6 s before the window's end: stronger movement than usual`."""
     total = max(float(shares.sum()), 1e-9)
-    segments = shares.sum(axis=(0, 2))
-    segment = int(segments.argmax())
+    segment = int(shares.sum(axis=(0, 2)).argmax())
     axes = shares[:, segment].sum(axis=1)
     axis = int(axes.argmax())
     descriptor = int(shares[:, segment].sum(axis=0).argmax())
     lower = float(above[:, segment, descriptor].sum()) < 0
     begin = (shares.shape[1] - segment) * segment_s
     where = "over all axes" if axis == AXES.index("magnitude") else f"mostly along {AXES[axis]}"
-    when = f"{begin:.1f} to {max(begin - segment_s, 0):.1f} s before the end"
+    where += f" ({axes[axis] / total:.0%})"
+    when = f"{begin:.1f} to {max(begin - segment_s, 0):.1f} s before the window's end"
     words = DESCRIPTOR_WORDS[descriptor][int(lower)]
-    return f"{position.replace('_', ' ')}, {where}, {when}: {words} ({segments[segment] / total:.0%} of the score)"
+    return f"{position.replace('_', ' ')}, {where}, {when}: {words}"

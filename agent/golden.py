@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.batch import cut_recording
-from agent.errors import BundleError, PacketError
+from agent.errors import BundleError, first_line
 from agent.judge import Judge, Judged, Model
 from agent.recording import Recording
 
@@ -53,9 +53,13 @@ def check_golden(arrays: Arrays, model: Model, tolerance: float) -> None:
         }
         recording = Recording("golden", "golden", arrays["stream_t_s"].astype(np.float64), positions)
         found = _results(Judge(model, ALPHA).judge(cut_recording(recording, model.layout)))
+        if len(found["score"]) == 0:
+            raise BundleError("golden.npz: holds no window to examine")
         _compare({name: arrays[name] for name in found}, found, tolerance)
-    except (KeyError, PacketError, ValueError) as error:
-        raise BundleError(f"golden.npz: cannot be replayed: {error}") from error
+    except BundleError:
+        raise
+    except Exception as error:  # whatever a bundle that does not fit makes numpy or the runtime raise
+        raise BundleError(f"golden.npz: cannot be replayed: {first_line(error)}") from error
 
 
 def _compare(expected: Arrays, found: Arrays, tolerance: float) -> None:

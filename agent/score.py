@@ -1,11 +1,12 @@
 """Rows -> nonconformity scores: how far from every normal place, and how unexpected by its own context.
 
-    raw   = |e - p|^2 + w * |e - x|^2
+    raw   = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
     score = (raw - median of the family) / scale of the family
 
-with e the embedding of the row, p the nearest prototype of its family or of those that all share, x what the
-network expects of each segment from the other segments. Both terms are sums over (segment, axis, descriptor), so
-the score is taken apart exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector
+with e the embedding of the row, p the prototype of its family, or of those that all share, that is nearest over the
+whole window, and x what the network expects of each segment from the other segments. The strangest segment decides:
+a fall is short, hopping fills the window. Each term is a sum over axes and descriptors, so the score is taken apart
+exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector
 (Ramaswamy et al. 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is
 normal anywhere on the body: a position on which few hopped borrows from those on which many did.
 """
@@ -45,9 +46,17 @@ class Anatomy:
     """The two terms of the raw score, before they are summed. For the few rows that are explained."""
 
     from_prototype: Singles
-    """(m, d) e - p"""
+    """(m, segments, 4 axes, 4 descriptors) e - p"""
     from_context: Singles
-    """(m, d) e - x"""
+    """(m, segments, 4 axes, 4 descriptors) e - x"""
+
+    def of(self, rows: slice) -> "Anatomy":
+        """Some rows of it."""
+        return Anatomy(self.from_prototype[rows], self.from_context[rows])
+
+    def strangeness(self, context_weight: float) -> Singles:
+        """(m, segments, 4, 4) what each place adds to the raw score of its segment."""
+        return np.asarray(self.from_prototype**2 + context_weight * self.from_context**2, dtype=np.float32)
 
 
 class Scorer:
@@ -73,18 +82,23 @@ class Scorer:
             Scores (NaN where too much is missing), and what they are made of.
         """
         embedding, expected, log_variance = self._embed(samples_g)
-        nearest = embedding - self._nearest(embedding, family)
-        unexpected = embedding - expected
-        far, odd = (nearest**2).sum(axis=1), (unexpected**2).sum(axis=1)
+        shape = (len(embedding), self._segments, 4, -1)
+        anatomy = Anatomy(
+            (embedding - self._nearest(embedding, family)).reshape(shape), (embedding - expected).reshape(shape)
+        )
         known = self._prototypes
-        raw = far + known.context_weight * odd
+        by_segment = anatomy.strangeness(known.context_weight).sum(axis=(2, 3))
+        decides = by_segment.argmax(axis=1)
+        rows = np.arange(len(embedding))
+        raw = by_segment[rows, decides].astype(np.float64)
+        far = (anatomy.from_prototype[rows, decides] ** 2).sum(axis=(1, 2))
         score = (raw - known.median[family]) / known.scale[family]
         return Scores(
             score=np.where(missing > MOST_MISSING, np.nan, score),
             embedding=embedding,
             aleatoric=np.exp(0.5 * log_variance).mean(axis=1).astype(np.float64),
             epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
-        ), Anatomy(nearest, unexpected)
+        ), anatomy
 
     def _embed(self, samples_g: Singles) -> tuple[Singles, Singles, Singles]:
         starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
@@ -105,10 +119,15 @@ class Scorer:
         return out
 
 
-def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes, segments: int) -> Singles:
-    """(m, 4 axes, segments, 4 descriptors) shares of the score: their sum = score - offset, see `offset`."""
-    raw = anatomy.from_prototype**2 + prototypes.context_weight * anatomy.from_context**2
-    placed = raw.reshape(len(raw), segments, 4, 4).transpose(0, 2, 1, 3)
+def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
+    """(m, 4 axes, segments, 4 descriptors) shares of the score; their sum = score - offset, see `offset`.
+
+    Only the segment that decides has shares: the others could change without changing the score.
+    """
+    strange = anatomy.strangeness(prototypes.context_weight)
+    decides = strange.sum(axis=(2, 3)).argmax(axis=1)
+    mask = np.arange(strange.shape[1]) == decides[:, None]  # (m, segments)
+    placed = (strange * mask[:, :, None, None]).transpose(0, 2, 1, 3)
     return np.asarray(placed / prototypes.scale[family][:, None, None, None], dtype=np.float32)
 
 

@@ -52,10 +52,13 @@ class Change:
     """A happening reached a phase at one window; `window` is -1 where it ended without one."""
 
     happening: Happening
+    """As it is now: later than this change where one tick brought several."""
     phase: Phase
+    revision: int
     window: int
     wearer: int
     at_s: float
+    """End of the latest window of the happening at this change."""
 
 
 @dataclass(slots=True)
@@ -95,7 +98,7 @@ class Tracker:
             if phase:
                 happening.revision += 1
                 happening.told_s, happening.told_score = end_s, score
-                changes.append(Change(happening, phase, window, wearer, end_s))
+                changes.append(Change(happening, phase, happening.revision, window, wearer, end_s))
         return changes
 
     def _seen(self, wearer: int, kind: Kind, end_s: float) -> Happening:
@@ -133,15 +136,17 @@ class Tracker:
     def _close(self, wearer: int, now_s: float) -> list[Change]:
         """End what has not been seen for the refractory time; forget what was never told and has stopped."""
         changes = []
-        happenings = self._open.get(wearer, {})
+        happenings, in_a_row_s = self._open.get(wearer, {}), 1.5 * self.hop_s
         for kind, happening in list(happenings.items()):
             quiet_s = now_s - happening.last_s
-            if happening.revision < 0 and quiet_s > 1.5 * self.hop_s:
+            if quiet_s <= in_a_row_s:
+                continue
+            if happening.revision < 0:
                 del happenings[kind]
             elif quiet_s > self.alarms.refractory_s:
                 del happenings[kind]
                 happening.revision += 1
-                changes.append(Change(happening, "end", -1, wearer, min(now_s, happening.last_s)))
+                changes.append(Change(happening, "end", happening.revision, -1, wearer, happening.last_s))
         if wearer in self._open and not happenings:
             del self._open[wearer]
         return changes

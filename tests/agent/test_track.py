@@ -41,12 +41,11 @@ def told(story, cuts=(), *, score=2.0, **alarms):
     scores = np.broadcast_to(np.asarray(score, float), len(story))
 
     def note(changes):
-        out.extend((c.happening.kind, c.phase, c.happening.revision, c.happening.start_s, c.at_s) for c in changes)
+        out.extend((c.happening.kind, c.phase, c.revision, c.happening.start_s, c.at_s) for c in changes)
 
     for begin, end in zip(bounds, bounds[1:], strict=False):
         if end > begin:
-            for change in follows.follow(judged(story[begin:end], begin, scores[begin:end])):
-                note([change])
+            note(follows.follow(judged(story[begin:end], begin, scores[begin:end])))
     note(follows.finish())
     return out
 
@@ -103,6 +102,10 @@ def test_an_event_that_grows_clearly_stranger_is_told_again_and_otherwise_not():
 def test_an_event_that_lasts_is_told_again_each_minute():
     updates = [c for c in told("f" * 1200) if c[1] == "update"]
     assert len(updates) == int(1200 * HOP_S / STILL_THERE_S) - 1
+
+
+def test_an_event_that_goes_on_stays_one_event_even_without_a_refractory_time():
+    assert phases("nvvvvvn" + "n" * 20, refractory_s=0) == [("novelty", "start"), ("novelty", "end")]
 
 
 def test_revisions_count_up_from_zero():
@@ -165,6 +168,6 @@ def test_wearers_do_not_influence_each_other_and_memory_is_three_happenings_a_we
     assert not follows._open
 
 
-def test_a_windows_that_could_not_be_scored_is_an_abstention():
+def test_a_window_that_could_not_be_scored_is_an_abstention():
     story = judged("????", score=np.nan)
     assert [c.phase for c in tracker().follow(story)] == ["start"]

@@ -22,12 +22,12 @@ WHERE = ("waist", "left_wrist")
 STARTS_S = (0.0, 0.31, 1000.0, 1_732_350_000.0)
 SLOWEST_S = 2.0
 
-EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])  # shrinking is slow
+EXAMPLES = settings(max_examples=30, deadline=None, derandomize=True, phases=[Phase.generate])  # shrinking is slow
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a recording of some 12 s was made from; short to print where a test fails."""
+    """What a recording of some 10 s was made from; short to print where a test fails."""
 
     positions: tuple[str, ...]
     rate_hz: float
@@ -37,7 +37,7 @@ class Drawn:
     seed: int
 
     def recording(self) -> Recording:
-        count = int(12 * self.rate_hz)
+        count = int(10 * self.rate_hz)
         steps = np.full(count, 1 / self.rate_hz)
         for place, gap_s in self.gaps:
             steps[1 + int(place * (count - 2))] += gap_s

@@ -1,0 +1,165 @@
+"""Events say what was seen in words and numbers that hold, and stay within their schema."""
+
+from dataclasses import replace
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+
+from agent import events
+from agent.batch import cut_recording
+from agent.compose import DOUBT_WORDS, FAULT_WORDS, Composer, Sender
+from agent.counters import Counters
+from agent.errors import AgentError
+from agent.judge import Judge
+from agent.quality import CERTAIN
+from agent.records import CAUSES, Quality
+from agent.settings import Alarms
+from agent.track import Tracker
+
+ALPHA = 0.2  # the small bundle's calibration cannot promise less
+
+
+@pytest.fixture(scope="module")
+def judged(bundle, simulated):
+    return Judge(bundle.model, ALPHA).judge(cut_recording(simulated, bundle.model.layout))
+
+
+@pytest.fixture
+def composer(bundle):
+    sender = Sender("site", "gate", bundle.id, bundle.digest, ALPHA, bundle.model.layout, bundle.model.prototypes)
+    return Composer(sender, ["p7"], ["right_wrist", "waist"])
+
+
+@pytest.fixture
+def story(bundle, judged, composer):
+    """All events of the simulated two minutes."""
+    tracker = Tracker(Alarms(), bundle.model.layout.hop_s, Counters())
+    changes = tracker.follow(judged)
+    told = [composer.compose(change, judged, 1000.0) for change in changes]
+    return told + [composer.compose(change, None, 1000.0) for change in tracker.finish()]
+
+
+def test_every_event_fits_its_schema_and_reads_back_the_same(story):
+    assert story
+    validator = jsonschema.Draft202012Validator(events.json_schema())
+    for event in story:
+        validator.validate(msgspec.json.decode(events.encode(event)))
+        assert events.decode(events.encode(event)) == event
+
+
+def test_the_story_has_a_fall_and_a_sensor_fault(story):
+    starts = {event.data.kind: event.data for event in story if event.data.phase == "start"}
+    assert {"novelty", "sensor_fault"} <= starts.keys()
+    assert starts["sensor_fault"].sentence.startswith("right wrist: stuck")
+    assert starts["sensor_fault"].verdict == ["noise"]
+    assert starts["novelty"].verdict == ["novelty"]
+
+
+def test_phases_of_one_happening_share_an_id_and_count_up(story):
+    for one in {event.id for event in story}:
+        mine = [event for event in story if event.id == one]
+        assert [event.data.revision for event in mine] == list(range(len(mine)))
+        assert mine[0].data.phase == "start"
+        assert mine[-1].data.phase == "end"
+        assert {event.data.start for event in mine} == {mine[0].data.start}
+        assert sorted(event.data.end for event in mine) == [event.data.end for event in mine]
+        assert {event.subject for event in mine} == {"p7"}
+
+
+def test_an_end_repeats_what_was_last_said(story):
+    for event in story:
+        if event.data.phase == "end":
+            before = [e for e in story if e.id == event.id][-2]
+            same = msgspec.structs.replace(event.data, phase=before.data.phase, end=before.data.end, revision=0)
+            assert same == msgspec.structs.replace(before.data, revision=0)
+
+
+def test_numbers_are_consistent_with_the_verdict(story):
+    for event in story:
+        data = event.data
+        for label in ("normal", "noise", "novelty"):
+            assert getattr(data.belief, label) <= getattr(data.plausibility, label) + 1e-6
+            if label in data.verdict:
+                assert getattr(data.plausibility, label) > 0
+        assert (len(data.verdict) == 1) == (data.cause == "")
+        if data.p_value is not None:
+            low, high = data.p_interval
+            assert low <= data.p_value + 1e-6
+            assert data.p_value <= high + 1e-6
+
+
+def test_the_contributions_are_shares_of_the_leading_position(story):
+    for event in story:
+        if event.data.kind == "novelty":
+            shares = [place.share for place in event.data.contributions]
+            assert shares == sorted(shares, reverse=True)
+            assert 0 < sum(shares) <= 1.001
+            assert len({place.position for place in event.data.contributions}) == 1
+            assert all(-2.56 <= place.start_s < place.end_s <= 0 for place in event.data.contributions)
+
+
+def test_the_rarity_in_the_sentence_follows_from_p(story):
+    data = next(event.data for event in story if event.data.kind == "novelty")
+    assert f"at most 1 normal half-minute in {int(1 / data.p_value)} " in data.sentence
+
+
+def test_sentences_are_one_line_without_blanks_to_fill(story):
+    for event in story:
+        assert "\n" not in event.data.sentence
+        assert "{" not in event.data.sentence
+        assert "nan" not in event.data.sentence
+
+
+def test_there_are_words_for_every_fault_and_every_cause():
+    assert set(FAULT_WORDS) == set(Quality.FAULTS)
+    assert set(DOUBT_WORDS) == set(CAUSES) - {""}
+
+
+def told_of(composer, judged, window, kind):
+    from agent.track import Change, Happening
+
+    end_s = float(judged.windows.end_s[window])
+    return composer.compose(Change(Happening(kind, end_s, end_s), "start", 0, window, 0, end_s), judged, end_s)
+
+
+@pytest.mark.parametrize("cause", range(1, len(CAUSES)))
+def test_each_doubt_names_its_cause_even_where_nothing_could_be_scored(composer, judged, cause):
+    verdicts = replace(judged.verdicts, cause=np.full(len(judged.verdicts.cause), cause))
+    for scored in (True, False):
+        surprise = judged.surprise
+        if not scored:
+            nothing = np.full(len(surprise.score), np.nan)
+            surprise = type(surprise)(nothing, np.full(len(nothing), -1), nothing, nothing, nothing, nothing)
+        data = told_of(composer, replace(judged, verdicts=verdicts, surprise=surprise), 3, "abstention").data
+        assert data.cause == CAUSES[cause]
+        assert data.sentence.startswith("cannot tell: ")
+        assert (data.p_value is None) == (not scored)
+        assert (data.spread is None) == (not scored)
+
+
+@pytest.mark.parametrize("name", Quality.FAULTS)
+def test_each_fault_is_named_with_what_to_do(composer, judged, name):
+    none = np.zeros(len(judged.fault))
+    quality = replace(judged.quality, **dict.fromkeys(Quality.FAULTS, none))
+    wrist = judged.windows.stream == 0
+    quality = replace(quality, **{name: np.where(wrist, 0.95, 0.0)})
+    data = told_of(composer, replace(judged, quality=quality), 3, "sensor_fault").data
+    assert data.sentence == f"right wrist: {name} (0.95): {FAULT_WORDS[name]}"
+    assert data.quality[name] == 0.95
+    assert data.belief.noise >= CERTAIN
+
+
+def test_the_identity_depends_on_who_what_and_when_alone(story, composer, judged):
+    base = told_of(composer, judged, 3, "novelty").id
+    assert told_of(composer, judged, 3, "novelty").id == base
+    assert told_of(composer, judged, 4, "novelty").id != base
+    assert told_of(composer, judged, 3, "sensor_fault").id != base
+
+
+def test_an_event_that_never_started_cannot_end(composer):
+    from agent.track import Change, Happening
+
+    with pytest.raises((TypeError, AgentError)):
+        composer.compose(Change(Happening("novelty", 0.0, 0.0), "end", 0, -1, 0, 0.0), None, 0.0)
