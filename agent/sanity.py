@@ -8,7 +8,7 @@ from agent.errors import PacketError
 from agent.records import Packet
 
 HIGHEST_LEVEL_G = 5.0
-"""No one lives for seconds at a median of more than this: the number is in another unit."""
+"""No one lives for seconds at a mean of more than this: the number is in another unit."""
 LEVEL_MEMORY_S = 2.0
 SHORTEST_S = 0.02
 """A packet counts at least this long in the slow level: one of a single sample has no length of its own."""
@@ -45,14 +45,14 @@ class StreamSanity:
         return (float(packet.times_s[0]), len(packet.times_s)) in self.recent[:-1]
 
     def _check_unit(self, packet: Packet, where: str) -> None:
-        norm = float(np.median(np.linalg.norm(packet.samples_g, axis=1)))
+        norm = float(np.sqrt(np.einsum("ij,ij->i", packet.samples_g, packet.samples_g)).mean())
         length_s = max(float(packet.times_s[-1] - packet.times_s[0]), SHORTEST_S)
         start = np.isnan(self.level_g)
         news = min(norm, 2 * HIGHEST_LEVEL_G)  # cut off, so that one wrong packet does not condemn the next ten
         self.level_g = news if start else self.level_g + min(1.0, length_s / LEVEL_MEMORY_S) * (news - self.level_g)
         if self.level_g > HIGHEST_LEVEL_G:
             seen = max(norm, self.level_g)
-            raise PacketError("unit_mismatch", where, f"median length {seen:.1f}: {_likely_unit(seen)}")
+            raise PacketError("unit_mismatch", where, f"mean length {seen:.1f}: {_likely_unit(seen)}")
 
     def _check_rate(self, packet: Packet, where: str) -> None:
         start, count = float(packet.times_s[0]), len(packet.times_s)

@@ -82,7 +82,7 @@ class Scorer:
             Scores (NaN where too much is missing), and what they are made of.
         """
         embedding, expected, log_variance = self._embed(samples_g)
-        shape = (len(embedding), self._segments, 4, -1)
+        shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
         anatomy = Anatomy(
             (embedding - self._nearest(embedding, family)).reshape(shape), (embedding - expected).reshape(shape)
         )

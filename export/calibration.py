@@ -151,15 +151,16 @@ def design_effect(blocks: Floats, owners: NDArray[np.str_]) -> float:
 
 
 def intervals(count: int, effective: float) -> tuple[Floats, Floats]:
-    """Clopper-Pearson ends for k = 0 .. count calibration scores at least as strange.
+    """Clopper-Pearson ends for k = 0 .. count calibration scores at least as strange, on `effective` trials.
 
-    On (1 + k) of (1 + count), like the p-value itself, so that p always lies inside; shrunk to `effective`.
+    The true share is covered with at least 95 % where the trials are independent: so the lower end is 0 where no
+    calibration score was as strange. The smoothed p = (1 + k) / (1 + count) is the mean of the upper end's beta
+    distribution and lies inside; it is forced to where few effective trials would push an end past it.
     """
-    shrink = effective / count
-    above = (1 + np.arange(count + 1)) * shrink
-    trials = (1 + count) * shrink
+    k = np.arange(count + 1)
+    above, below = k * (effective / count), (count - k) * (effective / count)
     tail = (1 - CONFIDENCE) / 2
-    low = beta.ppf(tail, above, np.maximum(trials - above + 1, 1e-9))
-    high = beta.ppf(1 - tail, above + 1, np.maximum(trials - above, 1e-9))
-    p = (1 + np.arange(count + 1)) / (1 + count)
-    return np.minimum(low, p), np.maximum(np.where(above >= trials, 1.0, high), p)
+    low = np.where(k > 0, beta.ppf(tail, np.maximum(above, 1e-9), below + 1), 0.0)
+    high = np.where(k < count, beta.ppf(1 - tail, above + 1, np.maximum(below, 1e-9)), 1.0)
+    p = (1 + k) / (1 + count)
+    return np.minimum(low, p), np.maximum(high, p)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.batch import cut_recording
-from agent.bundle import default_bundle_path, open_bundle
+from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.errors import BundleError
 from agent.judge import Judge
 from agent.layout import POSITIONS, Layout
@@ -20,6 +20,8 @@ from agent.recording import Recording
 from agent.records import Floats
 from training.compare import FIGURES, PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
+from training.promise import HEADINGS as PROMISE_HEADINGS
+from training.promise import Kept, kept
 from training.windows import normal_recordings
 
 EXAMPLE = """example:
@@ -29,6 +31,10 @@ NOTES = """In brackets: 95 % bootstrap interval over wearers. Recall: share of e
 alarms per hour of normal wear, with one threshold for all wearers, chosen on these recordings (an oracle, for each
 program alike). Falls are acted, tasks scripted, minutes long. With less than an hour of normal wear, 1/h means that
 no false alarm at all is allowed."""
+
+PROMISE_NOTES = """The same wearers at the level that follows from the budget and from the calibration in the bundle:
+nothing is chosen on these recordings. Where the calibration is too small for the budget (the wrist: 53 half-minutes),
+`normal` is never ruled out and the answer is doubt."""
 
 _ANY_ALPHA = 0.01  # the score does not depend on the level at which verdicts are given
 
@@ -52,36 +58,44 @@ def main(args: argparse.Namespace) -> int:
         TrainingError: no bundle can be scored, or a dataset is missing.
     """
     layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
-    if not args.peers_only:
-        layout, programs["Veille"] = veille(args.bundle)
+    bundle = None if args.peers_only else opened(args.bundle)
+    if bundle:
+        layout, programs["Veille"] = veille(bundle)
     peers = fitted_peers(normal_recordings("train", args.root), layout)
     results: list[Result] = []
     for protocol in PROTOCOLS:
         if not args.protocol or protocol.name in args.protocol:
             results += compare(protocol, layout, programs, peers, root=args.root, resamples=args.resamples)
     print(markdown(results))
+    if bundle:
+        names = args.protocol or [protocol.name for protocol in PROTOCOLS]
+        print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
     if args.json:
         args.json.write_text(json.dumps([_without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
 
 
-def veille(bundle: Path | None) -> tuple[Layout, Score]:
-    """The bundle's layout, and its int8 network behind the agent's own ingest, windows, quality and calibration.
+def opened(path: Path | None) -> Bundle:
+    """The bundle, by default the one inside the package.
 
     Raises:
         TrainingError: there is no such bundle, or it is refused.
     """
     try:
-        opened = open_bundle(bundle or default_bundle_path())
+        return open_bundle(path or default_bundle_path())
     except BundleError as error:
         raise TrainingError(f"{error}; --peers-only judges the peers without one") from error
 
+
+def veille(bundle: Bundle) -> tuple[Layout, Score]:
+    """The bundle's layout, and its int8 network behind the agent's own ingest, windows, quality and calibration."""
+
     def score(recording: Recording) -> tuple[Floats, Floats]:
         """Causal: each score is made of its own window and of what came before."""
-        windows = cut_recording(recording, opened.manifest.layout)
-        return windows.end_s, Judge(opened.model, _ANY_ALPHA).judge(windows).surprise.score
+        windows = cut_recording(recording, bundle.manifest.layout)
+        return windows.end_s, Judge(bundle.model, _ANY_ALPHA).judge(windows).surprise.score
 
-    return opened.manifest.layout, score
+    return bundle.manifest.layout, score
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -91,6 +105,15 @@ def markdown(results: Sequence[Result]) -> str:
         facts = (result.protocol, result.program, str(result.wearers), f"{result.normal_hours:.2f}", str(result.events))
         lines.append((*facts, *(_cell(result.figures[name]) for name in FIGURES)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+
+
+def promises(results: Sequence[Kept]) -> str:
+    """A Markdown table of what came of the budgets, and what it means."""
+    lines = [PROMISE_HEADINGS, ("---",) * len(PROMISE_HEADINGS)]
+    for one in results:
+        figures = (one.false_alarms_per_hour, one.recall, one.recall_or_doubt)
+        lines.append((one.protocol, f"{one.budget_per_hour:g}", *(_cell(figure) for figure in figures)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + PROMISE_NOTES
 
 
 def _cell(estimate: Estimate) -> str:

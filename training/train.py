@@ -9,6 +9,7 @@ import argparse
 import json
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from agent.errors import first_line
 from agent.features import extract
 from agent.layout import POSITIONS, Layout
 from agent.records import Singles
@@ -97,10 +99,15 @@ def train(
     Returns:
         The student on the CPU, the teacher's standardisation (`mean`, `spread`, each (1, 1, 4, 4)), and the losses
         on the wearers held back.
+
+    Raises:
+        TrainingError: fewer than two wearers.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     wearers = rng.permutation(np.unique(windows.wearer))
+    if len(wearers) < 2:
+        raise TrainingError("one wearer alone cannot both train and be held back; add recordings of another")
     shown = np.isin(windows.wearer, wearers[: max(1, round(config.held_back * len(wearers)))])
     standard = _standardisation(windows.samples_g[~shown], layout.segments)
     student = Student(segments=layout.segments, width=config.width, context=config.context).to(device)
@@ -187,8 +194,10 @@ def load_student(path: Path, segments: int) -> Student:
         width, context = state["encoder.0.weight"].shape[0], state["look.bias"].shape[0] // segments
         student = Student(segments=segments, width=width, context=context)
         student.load_state_dict(state)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"weights {path}: {error}; make them with `python -m training train`") from error
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            f"weights {path}: {first_line(error)}; make them with `python -m training train`"
+        ) from error
     return student.eval()
 
 

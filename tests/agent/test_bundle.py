@@ -138,9 +138,7 @@ def test_a_manifest_that_names_no_digest_for_a_file_is_refused(copy, name):
 
 
 @pytest.mark.parametrize("name", ["prototypes.npz", "calibration.npz", "golden.npz"])
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY\x01\x00", pickle.dumps({"places": 1})]
-)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY\x01\x00", pickle.dumps({"places": 1})])
 def test_an_archive_that_is_none_is_refused_even_with_its_right_digest(copy, name, content):
     replace_file(copy, name, content)
     assert name in refusal(copy)

@@ -17,9 +17,7 @@ def shares(seed=0):
 
 def explained(share, above=None, positions=("left_wrist", "waist"), leading=0, offset=-1.5):
     above = np.ones((4, 4, 4), np.float32) if above is None else above
-    return explain(
-        positions=positions, leading=leading, shares=share, above=above, offset=offset, window_s=WINDOW_S
-    )
+    return explain(positions=positions, leading=leading, shares=share, above=above, offset=offset, window_s=WINDOW_S)
 
 
 @given(seed=st.integers(0, 2**32), offset=st.floats(-10, 0), leading=st.integers(0, 2))
@@ -45,9 +43,9 @@ def test_the_sentence_names_where_and_when(axis, segment):
     share[axis, segment, 1] = 5.0
     sentence = explained(share).sentence
     assert sentence.startswith("left wrist, ")
-    assert ("over all axes" if AXES[axis] == "magnitude" else f"along {AXES[axis]},") in sentence
+    assert ("over all axes (" if AXES[axis] == "magnitude" else f"mostly along {AXES[axis]} (") in sentence
     begin = (4 - segment) * WINDOW_S / 4
-    assert f"{begin:.1f} to {begin - WINDOW_S / 4:.1f} s before the end" in sentence
+    assert f"{begin:.1f} to {begin - WINDOW_S / 4:.1f} s before the window's end" in sentence
     assert "\n" not in sentence
 
 
@@ -60,10 +58,10 @@ def test_the_sentence_names_in_what_way(descriptor, below):
     assert DESCRIPTOR_WORDS[descriptor][int(below)] in explained(share, above).sentence
 
 
-def test_the_share_of_the_sentence_is_the_segments_share_of_the_sum():
+def test_the_sentence_says_what_share_the_axis_has():
     share = np.zeros((4, 4, 4), np.float32)
-    share[0, 1], share[1, 2] = 0.75 / 4, 0.25 / 4
-    assert "(75 % of the score)" in explained(share).sentence.replace("75%", "75 %")
+    share[0, 1], share[1, 1] = 0.75 / 4, 0.25 / 4
+    assert "mostly along x (75%)" in explained(share).sentence
 
 
 def test_the_strongest_places_come_first_with_times_before_the_end():

@@ -51,7 +51,9 @@ def test_fine_does_not_see_posture(windows):
 def test_a_change_in_one_axis_and_segment_shows_there_and_in_the_magnitude_alone(windows, axis, segment):
     changed = windows.copy()
     changed[:, axis, segment * 32 : segment * 32 + 32] += np.linspace(0, 1, 32, dtype=np.float32)
-    differs = (extract(changed, SEGMENTS) != extract(windows, SEGMENTS)).reshape(6, 4, 2, SEGMENTS, 32).any(axis=(0, 2, 4))
+    differs = (
+        (extract(changed, SEGMENTS) != extract(windows, SEGMENTS)).reshape(6, 4, 2, SEGMENTS, 32).any(axis=(0, 2, 4))
+    )
     expected = np.zeros((4, SEGMENTS), bool)
     expected[[axis, 3], segment] = True
     assert np.array_equal(differs, expected)

@@ -107,7 +107,7 @@ def test_every_kind_of_bad_packet_is_counted_and_stops_nothing(run, simulated, p
         replace(one, wearer="stranger"),
         replace(one, samples_g=nan[:, :2]),
         replace(one, times_s=np.linspace(30, 60, 50)),
-        *[good[41]] * 3,
+        *[good[57]] * 3,
         packet(25.0, wearer="simulated"),
     ]
     settings = {"wearers": ("simulated",)}

@@ -52,8 +52,11 @@ def test_the_score_is_what_its_definition_says():
     scores, _, known, family, embedding, expected = scored(40)
     for row in range(40):
         places = known.places[known.family == family[row]].astype(float)
-        far = ((embedding[row] - places) ** 2).sum(axis=1).min()
-        odd = ((embedding[row] - expected[row]) ** 2).sum()
+        nearest = places[((embedding[row] - places) ** 2).sum(axis=1).argmin()]
+        far = ((embedding[row] - nearest) ** 2).reshape(LAYOUT.segments, -1).sum(axis=1)
+        odd = ((embedding[row] - expected[row]) ** 2).reshape(LAYOUT.segments, -1).sum(axis=1)
+        decides = (far + 0.7 * odd).argmax()
+        far, odd = far[decides], odd[decides]
         wanted = (far + 0.7 * odd - known.median[family[row]]) / known.scale[family[row]]
         assert scores.score[row] == pytest.approx(wanted, rel=1e-4)
         assert scores.epistemic[row] == pytest.approx(far / (far + 0.7 * odd), rel=1e-4)
@@ -61,9 +64,10 @@ def test_the_score_is_what_its_definition_says():
 
 def test_contributions_and_offset_add_up_to_the_score():
     scores, anatomy, known, family, *_ = scored(200, seed=1)
-    parts = contributions(anatomy, family, known, LAYOUT.segments)
+    parts = contributions(anatomy, family, known)
     assert parts.shape == (200, 4, LAYOUT.segments, 4)
     assert parts.min() >= 0
+    assert ((parts.sum(axis=(1, 3)) > 0).sum(axis=1) == 1).all()  # the segment that decides, and no other
     total = parts.sum(axis=(1, 2, 3), dtype=np.float64) + [offset(int(index), known) for index in family]
     assert np.abs(total - scores.score).max() < 1e-4
 
@@ -75,7 +79,7 @@ def test_contributions_add_up_for_a_real_network_too(bundle, simulated):
     scores, anatomy = Scorer(model.runtime, model.prototypes, model.layout.segments).score(
         windows.samples_g, windows.family, missing
     )
-    parts = contributions(anatomy, windows.family, model.prototypes, model.layout.segments)
+    parts = contributions(anatomy, windows.family, model.prototypes)
     total = parts.sum(axis=(1, 2, 3), dtype=np.float64)
     total += [offset(int(index), model.prototypes) for index in windows.family]
     assert np.abs(total - scores.score).max() < 1e-4 * max(1, np.abs(scores.score).max())
@@ -141,4 +145,4 @@ def test_no_row_gives_no_score(bundle):
     scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
     scores, anatomy = scorer.score(np.zeros((0, 3, 128), np.float32), np.zeros(0, np.int64), np.zeros(0))
     assert scores.score.shape == (0,)
-    assert anatomy.from_prototype.shape == (0, D)
+    assert anatomy.from_prototype.shape == (0, LAYOUT.segments, 4, 4)

@@ -1,5 +1,6 @@
 """One fall is one event, whatever comes between; doubt is rationed; memory is bounded."""
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,7 +44,7 @@ def told(story, cuts=(), *, score=2.0, **alarms):
     def note(changes):
         out.extend((c.happening.kind, c.phase, c.revision, c.happening.start_s, c.at_s) for c in changes)
 
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in itertools.pairwise(bounds):
         if end > begin:
             note(follows.follow(judged(story[begin:end], begin, scores[begin:end])))
     note(follows.finish())

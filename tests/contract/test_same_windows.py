@@ -1,4 +1,4 @@
-"""Stream = batch = training, to the bit: what the gateway cuts does not depend on packets, and training cuts the same."""
+"""Stream = batch = training, to the bit: packets do not matter to what the gateway cuts, and training cuts the same."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ def recordings(positions=WHERE, longest_gap_s=30.0):
 
 
 def _noise_g(count, rng):
-    samples_g = (rng.normal(0, 0.3, (count, 3)) + [0, 0, 1]).astype(np.float32)
+    samples_g = (rng.normal(0, 0.3, (count, 3)) + np.array([0, 0, 1])).astype(np.float32)
     samples_g[rng.random(count) < 0.02] = np.nan
     return samples_g
 

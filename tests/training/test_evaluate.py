@@ -141,7 +141,7 @@ def test_table_and_json_hold_the_same_figures(tmp_path: Path, capsys: pytest.Cap
 
 def test_without_a_bundle_the_message_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="--peers-only"):
-        evaluate.veille(tmp_path / "nowhere")
+        evaluate.opened(tmp_path / "nowhere")
 
 
 class Loudness:
@@ -166,7 +166,7 @@ def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future(
     """What comes after a window changes nothing of its score."""
     opened = SimpleNamespace(manifest=SimpleNamespace(layout=LAYOUT), model=stand_in_model())
     monkeypatch.setattr(evaluate, "open_bundle", lambda path: opened)
-    layout, score = evaluate.veille(None)
+    layout, score = evaluate.veille(evaluate.opened(None))
     item = activity("a", "a", 1, fall_at_s=20)
     wrist = item.recording.positions["wrist"]
     whole = replace(item.recording, positions={"wrist": wrist})
