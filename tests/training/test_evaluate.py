@@ -4,7 +4,6 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +11,9 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: the comparison is NOT tested")
 
 from agent.batch import cut_recording
-from agent.calibrate import Calibration, FamilyCalibration
-from agent.judge import Model
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import Floats
-from agent.score import Prototypes
 from training import evaluate
 from training.compare import PROTOCOLS, compare, fitted_peers, judged_recordings
 from training.datasets import Labelled
@@ -144,28 +140,8 @@ def test_without_a_bundle_the_message_names_the_way_out(tmp_path: Path) -> None:
         evaluate.opened(tmp_path / "nowhere")
 
 
-class Loudness:
-    """A stand-in for the network: every number of the embedding is how much the window moves."""
-
-    def run(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
-        moved = np.repeat(features.std(axis=2).mean(axis=1, keepdims=True), 64, axis=1).astype(np.float32)
-        return moved, np.zeros_like(moved), np.zeros_like(moved)
-
-
-def stand_in_model() -> Model:
-    families = len(LAYOUT.families)
-    places = np.zeros((families, 64), dtype=np.float32)
-    prototypes = Prototypes(places, np.arange(families), np.zeros(families), np.ones(families), 1.0)
-    known = FamilyCalibration(np.arange(10.0), np.zeros(11), np.ones(11), 3)
-    return Model(LAYOUT, Loudness(), prototypes, Calibration((known,) * families))
-
-
-def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future() -> None:
     """What comes after a window changes nothing of its score."""
-    opened = SimpleNamespace(manifest=SimpleNamespace(layout=LAYOUT), model=stand_in_model())
-    monkeypatch.setattr(evaluate, "open_bundle", lambda path: opened)
     layout, score = evaluate.veille(evaluate.opened(None))
     item = activity("a", "a", 1, fall_at_s=20)
     wrist = item.recording.positions["wrist"]
