@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.calibrate import Calibration
+from agent.calibrate import BLOCKS_PER_DAY, Calibration
 from agent.decide import decide
 from agent.layout import Layout
 from agent.quality import CERTAIN, Assessor
@@ -55,7 +55,8 @@ class Judge:
         calibration = self.model.calibration
         surprise = calibration.rank(windows, scores.score, fault < CERTAIN)
         spokesman = _spokesman(windows, surprise, fault)
-        promise = calibration.promise_per_day(family[spokesman])
+        # several positions share the level, so each can promise less than alone; NaN where nothing was scored
+        promise = np.fmax(surprise.smallest_p * BLOCKS_PER_DAY, calibration.promise_per_day(family[spokesman]))
         verdicts = decide(surprise, fault[spokesman], promise, self.alpha)
         return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts)
 

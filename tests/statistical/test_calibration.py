@@ -16,7 +16,7 @@ from agent.records import NORMAL, Windows
 from export.calibration import CONFIDENCE, design_effect, half_minutes, intervals
 
 LEVEL = 1e-4
-DRAWS = 4000
+DRAWS = 2500
 LEVELS = (1 / 100, 1 / 40, 0.05, 0.1, 0.5)
 
 
