@@ -66,6 +66,7 @@ class Pipeline:
             if self._streams.crowded:
                 events += self._advance(now_s)
         events += self._advance(now_s)
+        events += self._told(self._tracker.silence(now_s), None, now_s)
         self._keep(events)
         return events
 
@@ -96,7 +97,7 @@ class Pipeline:
             return []
         judged = self._judge.judge(windows)
         self.observer.see(judged)
-        return self._told(self._tracker.follow(judged), judged, now_s)
+        return self._told(self._tracker.follow(judged, now_s), judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
         return [self._composer.compose(change, judged, now_s) for change in changes]

@@ -16,7 +16,8 @@ RATE_TOLERANCE = 0.1
 """Share of a packet's length by which the next one may start early or late; at least one sample's interval, so
 that short packets of a device with irregular times are not refused."""
 MISMATCH_SHARE = 0.8
-"""Share of recent packets that must disagree: lost packets (10-30 %) stay below it, a wrong rate is at 1."""
+"""Share of recent packets that must disagree, each by as much as the one before it: a wrong rate is at 1; where half
+of all packets are lost, the holes differ in length."""
 MEMORY_PACKETS = 8
 REMEMBERED = 8
 
@@ -29,6 +30,8 @@ class StreamSanity:
     disagreement: float = 0.0
     expected_s: float = np.nan
     previous: tuple[float, int] = (np.nan, 0)
+    stride: float = np.nan
+    """Latest distance between the starts of two packets, in lengths of a packet."""
     recent: list[tuple[float, int]] = field(default_factory=list)
     """First time and length of the latest packets, to tell a duplicate from a late one."""
 
@@ -62,7 +65,10 @@ class StreamSanity:
                 self._agree()
             return
         length_s = float(packet.times_s[-1] - packet.times_s[0]) * count / (count - 1) if count > 1 else np.nan
+        stride, before_stride = (start - before) / length_s, self.stride
         off = abs(start - self.expected_s) > max(RATE_TOLERANCE, 1 / count) * length_s  # False where either is unknown
+        off &= abs(stride - before_stride) <= RATE_TOLERANCE * stride
+        self.stride = stride
         if off:
             self.disagreement += (1 - self.disagreement) / MEMORY_PACKETS
         else:

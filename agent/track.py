@@ -27,6 +27,8 @@ UPDATE_S = 2.0
 STILL_THERE_S = 60.0
 """A happening that lasts is told again this often."""
 HOUR_S = 3600.0
+SILENT_S = 60.0
+"""A wearer of whom nothing has come for this long: what is open ends, or its alarm would stand for ever."""
 
 
 @dataclass(slots=True)
@@ -70,8 +72,10 @@ class Tracker:
     counters: Counters
     _open: dict[int, dict[Kind, Happening]] = field(default_factory=dict)
     _told_doubts: dict[int, deque[float]] = field(default_factory=dict)
+    _heard_s: dict[int, float] = field(default_factory=dict)
+    """When windows of a wearer with something open last came, on the gateway's clock."""
 
-    def follow(self, judged: Judged) -> list[Change]:
+    def follow(self, judged: Judged, now_s: float) -> list[Change]:
         """The changes that this tick's windows bring, in order of time."""
         kinds = kinds_of(judged)
         wearers = judged.windows.wearer
@@ -81,6 +85,17 @@ class Tracker:
             found = [kind for kind, seen in zip(KINDS, kinds[window], strict=True) if seen]
             end_s, score = float(judged.windows.end_s[window]), float(judged.surprise.score[window])
             changes += self._one(int(window), int(wearers[window]), end_s, score, found)
+        heard = set(wearers.tolist())
+        self._heard_s = {one: now_s if one in heard else self._heard_s.get(one, now_s) for one in self._open}
+        return changes
+
+    def silence(self, now_s: float) -> list[Change]:
+        """Close what is open with wearers of whom nothing has come for `SILENT_S`."""
+        changes = []
+        for wearer, heard_s in list(self._heard_s.items()):
+            if now_s - heard_s > SILENT_S:
+                del self._heard_s[wearer]
+                changes += self._close(wearer, np.inf)
         return changes
 
     def finish(self) -> list[Change]:

@@ -36,7 +36,7 @@ def composer(bundle):
 def story(bundle, judged, composer):
     """All events of the simulated two minutes."""
     tracker = Tracker(Alarms(), bundle.model.layout.hop_s, Counters())
-    changes = tracker.follow(judged)
+    changes = tracker.follow(judged, 0.0)
     told = [composer.compose(change, judged, 1000.0) for change in changes]
     return told + [composer.compose(change, None, 1000.0) for change in tracker.finish()]
 

@@ -118,3 +118,9 @@ def test_what_is_remembered_is_bounded(packet):
     sanity = StreamSanity()
     refusals(sanity, [packet(float(n)) for n in range(1000)])
     assert len(sanity.recent) < 20
+
+
+def test_half_of_all_packets_lost_is_no_wrong_rate(packet):
+    sanity, rng = StreamSanity(), np.random.default_rng(5)
+    for n in np.flatnonzero(rng.random(2000) < 0.5):
+        sanity.check(packet(float(n), 50), "w1/waist")

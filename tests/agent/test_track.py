@@ -46,7 +46,7 @@ def told(story, cuts=(), *, score=2.0, **alarms):
 
     for begin, end in itertools.pairwise(bounds):
         if end > begin:
-            note(follows.follow(judged(story[begin:end], begin, scores[begin:end])))
+            note(follows.follow(judged(story[begin:end], begin, scores[begin:end]), 0.0))
     note(follows.finish())
     return out
 
@@ -78,7 +78,7 @@ def test_an_open_event_is_closed_when_the_streams_end():
 
 def test_quiet_time_tells_nothing_and_keeps_nothing():
     follows = tracker()
-    assert follows.follow(judged("n" * 1000)) == []
+    assert follows.follow(judged("n" * 1000), 0.0) == []
     assert follows.finish() == []
     assert not follows._open
 
@@ -117,7 +117,7 @@ def test_revisions_count_up_from_zero():
 def test_doubt_is_rationed_per_hour_and_what_is_withheld_is_counted():
     story = ("??" + "n" * 100) * 100  # every 51 s
     follows = tracker(abstentions_per_hour=6)
-    changes = follows.follow(judged(story))
+    changes = follows.follow(judged(story), 0.0)
     starts = [c.at_s for c in changes if c.phase == "start"]
     assert all(sum(at <= other < at + 3600 for other in starts) <= 6 for at in starts)
     assert len(starts) == pytest.approx(6 * len(story) * HOP_S / 3600, abs=6)
@@ -162,7 +162,7 @@ def test_wearers_do_not_influence_each_other_and_memory_is_three_happenings_a_we
     follows = tracker()
     for start in range(0, 200, 4):
         for wearer in range(50):
-            follows.follow(judged("fv?b", start, wearer=wearer))
+            follows.follow(judged("fv?b", start, wearer=wearer), 0.0)
     assert sum(map(len, follows._open.values())) <= 150
     ends = follows.finish()
     assert len({(c.wearer, c.happening.kind) for c in ends}) == len(ends)
@@ -171,4 +171,14 @@ def test_wearers_do_not_influence_each_other_and_memory_is_three_happenings_a_we
 
 def test_a_window_that_could_not_be_scored_is_an_abstention():
     story = judged("????", score=np.nan)
-    assert [c.phase for c in tracker().follow(story)] == ["start"]
+    assert [c.phase for c in tracker().follow(story, 0.0)] == ["start"]
+
+
+def test_an_alarm_of_a_wearer_of_whom_nothing_comes_any_more_ends():
+    follows = tracker()
+    assert [change.phase for change in follows.follow(judged("nvv"), 100.0)] == ["start"]
+    assert follows.silence(159.0) == []
+    (end,) = follows.silence(161.0)
+    assert (end.phase, end.window, end.revision) == ("end", -1, 1)
+    assert follows.silence(1e9) == []
+    assert follows.finish() == []
