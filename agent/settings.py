@@ -31,7 +31,8 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How strange is too strange, and how often an alarm may be wrong."""
 
     false_alarms_per_day: Annotated[float, msgspec.Meta(gt=0, le=2880)] = 24.0
-    """Budget per wearer; one an hour by default, which is what the shipped calibration can promise."""
+    """Budget per wearer. One an hour by default, which the shipped calibration can promise for a waist; a wrist alone
+    needs 60 a day, below that it answers with doubt."""
     trigger_windows: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     """Windows in a row that rule out `normal` before an alarm starts."""
     refractory_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 30.0

@@ -21,7 +21,8 @@ from training.model import Student
 INPUT = "in_features"
 KEPT_FLOAT = (0, 3, 4)
 """Convolutions that stay in fp32: the stem, whose input spans tremor to impact, and the two that put pooled activity
-into numbers. 7 % of the multiplications, 94 % of the quantization error (measured; CHANGELOG)."""
+into numbers. 7 % of the multiplications; measured once, the mean squared error of the embedding was .027 with all in
+int8 and .002 so, at the same speed. Every export measures what is left (`parity` in the bundle)."""
 BATCH = 64
 
 

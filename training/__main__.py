@@ -1,15 +1,16 @@
-"""`python -m training train|convert|evaluate`: the workstation's side of Veille."""
+"""`python -m training train|convert|choose|evaluate`: the workstation's side of Veille."""
 
 import argparse
 import sys
 
-from training import evaluate, train
+from training import choose, evaluate, train
 from training.datasets import convert
 from training.errors import TrainingError
 
 COMMANDS = {
     "train": (train, "train the student on the normal activities of the datasets that may ship"),
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
+    "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
 }
 

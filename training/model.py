@@ -17,8 +17,7 @@ PARTS = 4
 """Numbers for each axis in each segment."""
 LARGEST = 4.0
 """The embedding is cut off at this many standard deviations: one broken number must not drown fifteen sound ones, and
-the 8-bit form cuts off thereabouts anyway. On the calibration wearers this costs no detection and calms the scores of
-the fp32 form (CHANGELOG)."""
+the 8-bit form cuts off thereabouts anyway."""
 
 
 class Student(nn.Module):

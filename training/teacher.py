@@ -6,7 +6,7 @@ different instants look alike. It is the seam for a deeper teacher: anything tha
 can take its place.
 
 Why not raw samples: a convolutional auto-encoder on raw windows loses to nearest neighbours on plain features
-by a wide margin on these recordings (measured; CHANGELOG). Nearest neighbours need a place for each window,
+by a wide margin on recordings like these. Nearest neighbours need a place for each window,
 explanations need that place to be made of named parts; this gives both.
 """
 
