@@ -135,7 +135,7 @@ def _manifest(text: bytes, path: Path) -> Manifest:
         if schema != SCHEMA:
             raise BundleError(f"{path}: bundle schema {schema!r}, this agent reads {SCHEMA!r}; update the agent")
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path / MANIFEST}: {error}; copy the bundle again") from error
     if _numbers(manifest.minimum_agent) > _numbers(agent_version()):
         raise BundleError(f"{path}: needs agent {manifest.minimum_agent}, this is {agent_version()}; update the agent")

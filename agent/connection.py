@@ -223,7 +223,8 @@ class Connection:
             self._reason = f"sent away: {code}"
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
-        self._hooks.message(message.topic, bytes(message.payload))
+        if not message.retain:  # an old packet kept by the broker is not one that was just measured
+            self._hooks.message(message.topic, bytes(message.payload))
 
     def _on_subscribe(
         self, client: Client, _: object, mid: int, codes: list[ReasonCode], properties: Properties | None

@@ -42,6 +42,7 @@ class PacketError(AgentError):
     """
 
     def __init__(self, reason: str, where: str, detail: str) -> None:
+        where, detail = where[-200:], detail[:300]  # a sender's own words may be a megabyte
         super().__init__(f"{where}: {reason}: {detail}")
         self.reason = reason
         self.where = where

@@ -1,11 +1,12 @@
 """The live loop of a gateway: step the pipeline, tell how we are, stop cleanly."""
 
+import fcntl
 import importlib.metadata
 import logging
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 from agent.clock import Clock
 from agent.counters import Counters
-from agent.errors import OutboxError
+from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.outbox import Outbox
 from agent.publish import Publisher
@@ -41,6 +42,9 @@ class Steps(Protocol):
 
     def step(self, now_s: float) -> list[Event]:
         """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
+
+    def close(self, now_s: float) -> list[Event]:
+        """End what is open; into the outbox."""
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
@@ -117,6 +121,13 @@ class Gateway:
             **self.pipeline.health(),
         }
 
+    def end(self) -> None:
+        """Close the pipeline; what cannot be kept any more is told, not passed over."""
+        try:
+            self.pipeline.close(self.clock.now_s())
+        except OutboxError:
+            log.exception("%d events are lost with this stop", self.pipeline.health().get("waiting", 0))
+
     def _tell_put_error(self, error: OutboxError) -> None:
         """A full disk fails at every step: log the 1st, 2nd, 4th, 8th ... failure."""
         self.counters.count("outbox_put_errors")
@@ -147,6 +158,7 @@ def run(
     topics, counters = Topics(settings.site, settings.gateway), Counters()
     path = Path(settings.state_dir) / settings.outbox.path
     with (
+        _alone(path.parent),
         closing(Outbox.open(path, settings.outbox.max_rows, clock)) as outbox,
         closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
     ):
@@ -161,9 +173,26 @@ def run(
             gateway.keep_turning(stop)
             source.close()
             gateway.turn()  # what had come already
+            gateway.end()
             clean = True
         finally:
             publisher.stop(clean)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two agents on one outbox would give the same `seq` twice. The lock goes with the program that holds it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = (folder / "agent.lock").open("w")
+    except OSError as error:
+        raise SettingsError(f"state_dir {folder}: {error.strerror}; name a folder that the agent may write") from error
+    with held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(f"state_dir {folder}: another agent uses it; stop that one first") from error
+        yield
 
 
 def describe_gateway(settings: Settings, bundle: BundleName, epoch: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from agent.clocks import DeviceClock
 from agent.counters import Counters
 from agent.errors import PacketError
 from agent.layout import Layout
-from agent.records import Booleans, Integers, Packet, Singles
+from agent.records import Booleans, Floats, Integers, Packet, Singles
 from agent.resample import LONGEST_BRIDGE_S, Resampler
 from agent.sanity import StreamSanity
 
@@ -22,6 +22,8 @@ RING_CELLS = 2048
 LONGEST_PACKET_S = 10.0
 LARGEST = 1e6
 """A number beyond this is no acceleration in any unit, and its square would overflow: taken as missing."""
+SHORTEST_STEP_S = 1e-6
+"""Samples closer than this would fall together once the clock's offset is added."""
 HELD_PACKETS = 8
 REORDER_S = 1.0
 """How far the stream may run ahead of a missing packet before that is given up."""
@@ -62,6 +64,8 @@ class Streams:
         """(streams,) first cell of this wearing."""
         self.written: Integers = np.empty(0, np.int64)
         """(streams,) first cell not yet written."""
+        self.longest: Floats = np.empty(0)
+        """(streams,) length in seconds of the longest packet: its stream may lag by as much and not be late."""
         self.cut_at: Integers = np.empty(0, np.int64)
         """(streams,) `written` when windows were last cut."""
         self.crowded = False
@@ -85,6 +89,9 @@ class Streams:
         stream = self._stream(packet, where)
         # the clock sees all times: a missing last sample must not shift the stream
         packet = _only(stream.clock.on_gateway_time(packet, self.counters), present)
+        if packet.times_s[0] < 0 or np.any(np.diff(packet.times_s) < SHORTEST_STEP_S):
+            raise PacketError("bad_time", where, "times must not be negative, and lie a microsecond apart or more")
+        self.longest[stream.slot] = max(self.longest[stream.slot], packet.times_s[-1] - packet.times_s[0])
         stream.sanity.check(packet, where)
         if packet.times_s[-1] <= stream.resampler.last_s:
             self._count_past(stream, packet)
@@ -145,6 +152,7 @@ class Streams:
         self.first = np.append(self.first, -1)
         self.written = np.append(self.written, -1)
         self.cut_at = np.append(self.cut_at, -1)
+        self.longest = np.append(self.longest, 0.0)
         if len(self.positions) > len(self.ring):  # doubled, so that growing costs little
             empty = np.full((max(4, len(self.ring)), 3, RING_CELLS), np.nan, np.float32)
             self.ring = np.concatenate([self.ring, empty])

@@ -11,6 +11,9 @@ from agent.ingest import Streams
 from agent.judge import Judged
 from agent.records import CAUSES, LABELS
 
+SILENT_S = 60.0
+"""Gateway time without a window after which a wearer is called silent."""
+
 
 class Observer:
     """Keeps the latest verdict of each wearer; hands every judged tick on to `on_judged`, if anyone listens."""
@@ -21,9 +24,11 @@ class Observer:
         self._counters = counters
         self._last: dict[int, dict[str, Any]] = {}
         self._changed: set[int] = set()
+        self._heard_s: dict[int, float] = {}
+        """When windows of each wearer last came, on the gateway's clock."""
         self._newest_s = -np.inf
 
-    def see(self, judged: Judged) -> None:
+    def see(self, judged: Judged, now_s: float) -> None:
         """Take note of one tick."""
         windows = judged.windows
         self._counters.count("windows", len(windows.end_s))
@@ -31,13 +36,23 @@ class Observer:
         latest = {int(wearer): window for window, wearer in enumerate(windows.wearer)}  # in order of time: last wins
         for wearer, window in latest.items():
             self._note(wearer, window, judged)
+            self._heard_s[wearer] = now_s
         if self.on_judged:
             self.on_judged(judged)
+
+    def look_for_silence(self, now_s: float) -> None:
+        """A wearer of whom nothing comes any more must not look quiet: `silent` in the state."""
+        for wearer, heard_s in self._heard_s.items():
+            self._heard_s[wearer] = min(heard_s, now_s)  # the gateway's clock may be set back
+            if now_s - heard_s > SILENT_S and not self._last[wearer]["silent"]:
+                self._last[wearer]["silent"] = True
+                self._changed.add(wearer)
 
     def _note(self, wearer: int, window: int, judged: Judged) -> None:
         state = {
             "verdict": [label for label, kept in zip(LABELS, judged.verdicts.labels[window], strict=True) if kept],
             "cause": CAUSES[int(judged.verdicts.cause[window])],
+            "silent": False,
             "worn": bool(judged.quality.non_wear[judged.windows.owner == window].min() < 1),
         }
         known = self._last.get(wearer, {})
@@ -58,5 +73,6 @@ class Observer:
             "wearers": len(self._streams.wearers),
             "streams": len(offsets),
             "newest_window": newest,
+            "silent": [self._streams.wearers[wearer] for wearer, last in self._last.items() if last["silent"]],
             "clock_offsets_s": {name: round(offset, 3) for name, offset in offsets.items() if offset},
         }

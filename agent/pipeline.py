@@ -66,6 +66,7 @@ class Pipeline:
             if self._streams.crowded:
                 events += self._advance(now_s)
         events += self._advance(now_s)
+        self.observer.look_for_silence(now_s)
         events += self._told(self._tracker.silence(now_s), None, now_s)
         self._keep(events)
         return events
@@ -83,6 +84,12 @@ class Pipeline:
         self._keep(events)
         return events
 
+    def close(self, now_s: float) -> list[Event]:
+        """The gateway stops: open happenings end, so that no alarm stands for ever; the next start begins anew."""
+        events = self._told(self._tracker.finish(), None, now_s)
+        self._keep(events)
+        return events
+
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
         return self.observer.health() | {"waiting": len(self._waiting)}
@@ -96,7 +103,7 @@ class Pipeline:
         if len(windows.end_s) == 0:
             return []
         judged = self._judge.judge(windows)
-        self.observer.see(judged)
+        self.observer.see(judged, now_s)
         return self._told(self._tracker.follow(judged, now_s), judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:

@@ -87,7 +87,9 @@ def replay_recordings(
     for done, path in enumerate(paths):
         on_progress(done, len(paths))
         recording = read_recording(path, wearer)
-        for judged in _replay(recording, bundle, settings, keeper, counters):
+        ticks = _replay(recording, bundle, settings, keeper, counters)
+        counters.count("recordings_without_windows", int(not ticks))  # empty, or shorter than a window
+        for judged in ticks:
             windows += len(judged.windows.end_s)
             if table:
                 table.writerows(_rows(recording, judged))
@@ -107,7 +109,7 @@ def _replay(
     refusals = len(counters.latest)
     now_s = float(recording.times_s[0])
     while not source.ended:
-        now_s += TICK_S
+        now_s = max(now_s + TICK_S, source.next_s)  # a gap of a year is one step
         pipeline.step(now_s)
     pipeline.finish(now_s)
     if not ticks and len(counters.latest) > refusals:

@@ -80,5 +80,5 @@ def read_settings(path: Path) -> Settings:
         return msgspec.toml.decode(path.read_bytes(), type=Settings)
     except OSError as error:
         raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
-    except msgspec.DecodeError as error:  # includes ValidationError
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # includes ValidationError
         raise SettingsError(f"settings {path}: {error}") from error

@@ -92,7 +92,8 @@ class Tracker:
     def silence(self, now_s: float) -> list[Change]:
         """Close what is open with wearers of whom nothing has come for `SILENT_S`."""
         changes = []
-        for wearer, heard_s in list(self._heard_s.items()):
+        for wearer in list(self._heard_s):
+            heard_s = self._heard_s[wearer] = min(self._heard_s[wearer], now_s)  # the gateway's clock may be set back
             if now_s - heard_s > SILENT_S:
                 del self._heard_s[wearer]
                 changes += self._close(wearer, np.inf)

@@ -1,8 +1,9 @@
 """Rings -> windows: all windows due, for all wearers, in one record of arrays.
 
 Windows start at multiples of the hop on the grid, so a restarted agent cuts the same ones. A wearer's window
-is due when every stream has reached its end; a stream more than `LATENESS_S` behind the wearer's newest is not
-waited for. What is cut depends on the samples alone, not on packet sizes nor on the gateway's clock.
+is due when every stream has reached its end; a stream that lags the wearer's newest by more than `LATENESS_S` and
+the length of its own packets is not waited for. What is cut depends on the samples, not on the gateway's clock; nor on
+packet sizes, as long as the positions of a wearer send in turn.
 """
 
 import numpy as np
@@ -56,7 +57,8 @@ class Cutter:
         np.maximum.at(newest, owner, written)
         if to_the_last:
             return newest
-        waited_for = newest[owner] - written <= LATENESS_S * streams.layout.rate_hz
+        patience_s = LATENESS_S + streams.longest[heard]
+        waited_for = newest[owner] - written <= patience_s * streams.layout.rate_hz
         horizon = newest.copy()
         np.minimum.at(horizon, owner[waited_for], written[waited_for])
         return horizon

@@ -1,6 +1,7 @@
 """`veille replay`: score recordings at full speed, on the path that live packets take."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -77,6 +78,8 @@ def _settings(given: argparse.Namespace) -> "Settings":
 
 def _check_files(given: argparse.Namespace) -> None:
     """What can be known before the work is told before it."""
+    if given.wearer is not None and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given.wearer) is None:
+        raise StopError(f"--wearer {given.wearer}: a pseudonym is 1 to 64 of A-Z a-z 0-9 _ -")
     for path in given.files:
         if not path.exists():
             raise RecordingError(f"{path}: no such file; name recordings that exist")

@@ -1,5 +1,6 @@
 """A recording as a source: the packets that a wearable would have sent, received when they ended."""
 
+import math
 from collections.abc import Iterator
 
 from agent.batch import packets
@@ -23,6 +24,11 @@ class ReplaySource:
             self._next = next(self._packets, None)
         self.ended = self._next is None
         return due
+
+    @property
+    def next_s(self) -> float:
+        """When the next packet is received; -inf at the end."""
+        return -math.inf if self._next is None else self._next.received_s
 
     def close(self) -> None:
         """Forget what was not played."""

@@ -46,6 +46,8 @@ MISSING_MG = -32768
 MAX_BYTES = 1 << 20
 """A larger payload is refused unread."""
 MAX_SAMPLES = 10_000
+LATEST_S = 1e11
+"""No time in seconds lies beyond the year 5000; milliseconds since 1970 do."""
 RATE_HZ = (5.0, 1000.0)
 """Slowest and fastest rate that a packet may claim."""
 
@@ -198,6 +200,8 @@ def _forward(times_s: Floats, where: str) -> Floats:
     """`times_s` where every time is finite and later than the one before."""
     if not np.isfinite(times_s).all():
         raise PacketError("non_finite", where, "a time is not a finite number")
+    if np.abs(times_s).max(initial=0.0) > LATEST_S:
+        raise PacketError("bad_time", where, f"{times_s[0]:g} is no time in seconds; milliseconds?")
     steps = np.diff(times_s)
     if (steps <= 0).any():
         _refuse_order(int(np.argmax(steps <= 0)), times_s, where)

@@ -86,3 +86,18 @@ def test_every_time_is_finite_and_never_far_in_the_future_whatever_the_device_sa
         times_s = put(clock, counters, sent)
         assert np.isfinite(times_s).all()
         assert times_s[-1] <= sent.received_s + FUTURE_S
+
+
+def test_a_unix_clock_that_is_steadily_slow_is_moved_to_where_its_packets_arrive(packet):
+    clock, counters = DeviceClock(), Counters()
+    for n in range(20):
+        times_s = put(clock, counters, packet(NOW_S + n, device_s=-30.0))
+    assert times_s[-1] == pytest.approx(NOW_S + 19 + 0.98, abs=0.1)
+    assert counters.counts["clock_jumps"] == 1
+
+
+def test_stored_data_of_a_true_unix_clock_keeps_its_time(packet):
+    clock, counters = DeviceClock(), Counters()
+    for n in range(600):  # ten minutes, told within one
+        assert put(clock, counters, packet(NOW_S + n, late_s=600 - 0.9 * n))[0] == NOW_S + n
+    assert counters.counts["clock_jumps"] == 0

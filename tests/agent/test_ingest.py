@@ -201,3 +201,8 @@ def test_a_number_that_no_sensor_gives_is_taken_as_missing(packet):
     streams = played(packets)
     assert np.abs(content(streams, last=400)).max() < 2
     assert streams.counters.counts["missing_samples"] == 1
+
+
+def test_times_that_fall_together_on_the_gateways_clock_are_refused(streams, packet):
+    with pytest.raises(PacketError, match="microsecond"):
+        streams.put(packet(0.0, 2, rate_hz=1e9))

@@ -119,7 +119,9 @@ def test_a_number_beyond_double_precision_is_missing():
         (body(samples=[[None] * 3] * 5), "non_finite"),
         (body(t=[2.0, 1.0]), "time_backwards"),
         (body(t=[1.0, 1.0]), "time_backwards"),
-        (body(t=1e18), "time_backwards"),  # double precision cannot tell these samples apart
+        (body(t=1e18), "bad_time"),
+        (body(t=1.7e12), "bad_time"),  # milliseconds
+        (body(t=[0.0, 1e25]), "bad_time"),
         (body(samples=[[0, 0, 1]] * 10_001), "too_large"),
         (b" " * (wire.MAX_BYTES + 1), "too_large"),
     ],

@@ -33,6 +33,9 @@ class Echo:
     def event(self, packet):
         return msgspec.structs.replace(EVENT, id=f"{packet.wearer}@{packet.times_s[0]}", subject=packet.wearer)
 
+    def close(self, now_s):
+        return []
+
     def health(self):
         return {"scored": sum(self.counts.values())}
 
