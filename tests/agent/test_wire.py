@@ -22,6 +22,7 @@ REASONS = {
     "bad_version",
     "truncated",
     "bad_rate",
+    "bad_time",
     "non_finite",
     "time_backwards",
 }

@@ -137,3 +137,33 @@ def has_subscriber(port: int, wait_for) -> bool:
     client.disconnect()
     client.loop_stop()
     return codes == [0]
+
+
+def test_packets_made_to_kill_leave_the_agent_watching(mosquitto, agent_on, wear, listen, wait_for):
+    """Two samples that fall together once the clock's offset is added, a time beyond all reason, one kept for later."""
+    subscriber = listen(mosquitto.port, f"{TOPICS.root}/#")
+    agent = agent_on(mosquitto.port, mosquitto.port)
+    wait_for(lambda: subscriber.payloads("/health"), "the agent's health", 40)
+    publish = ["mosquitto_pub", "-p", str(mosquitto.port), "-q", "1", "-t", TOPICS.ingest("mallory", "waist")]
+    for body in ('{"t":[0,1e-9],"samples":[[0,0,1],[0,0,1]]}', '{"t":1e25,"samples":[[0,0,1]]}'):
+        subprocess.run([*publish, "-m", body], check=True)
+    subprocess.run([*publish, "-r", "-m", '{"samples":[[0,0,1]]}'], check=True)
+
+    def refused() -> bool:
+        return subscriber.payloads("/health")[-1]["counters"].get("bad_time", 0) >= 2
+
+    wait_for(refused, "both to be refused by name", 20)
+    wear(mosquitto.port, float(int(time.time()) - 600))
+    wait_for(lambda: any(event.data.kind == "novelty" for event in subscriber.events()), "the simulated fall", 40)
+    assert agent.poll() is None
+
+
+def test_a_second_agent_on_one_state_directory_is_refused_in_one_line(tmp_path, mosquitto, agent_on, listen, wait_for):
+    subscriber = listen(mosquitto.port, f"{TOPICS.root}/#")
+    agent_on(mosquitto.port, mosquitto.port)
+    wait_for(lambda: subscriber.payloads("/status"), "the first agent", 40)
+    command = [sys.executable, "-m", "agent", "run", "--config", str(tmp_path / "agent.toml")]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=40)
+    assert second.returncode == 2
+    assert "another agent uses it" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
