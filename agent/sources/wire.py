@@ -79,8 +79,8 @@ def decode(wearer: str, position: str, payload: bytes, received_s: float) -> Pac
 
     Raises:
         PacketError: reason `empty_packet`, `too_large`, `not_json`, `bad_fields`, `bad_version`, `truncated`,
-            `bad_rate`, `bad_time`, `non_finite` (a time, or every value) or `time_backwards`. Values are not judged here:
-            a packet in the wrong unit is passed on, `ingest` names it.
+            `bad_rate`, `bad_time`, `non_finite` (a time, or every value) or `time_backwards`. Values are not judged
+            here: a packet in the wrong unit is passed on, `ingest` names it.
     """
     where = f"{wearer}/{position}"
     if not payload:

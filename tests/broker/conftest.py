@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.events import Event
+from agent.batch import packets
+from agent.events import Event, Topics
+from agent.recording import Recording
+from agent.sources import wire
 
+ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
@@ -182,6 +188,50 @@ def listen(request) -> Iterator[Callable[..., Subscriber]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def agent_on(tmp_path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts real agents that share one state directory: `agent_on(events_port, ingest_port, alarms)`; ends them."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start(events_port: int, ingest_port: int, alarms: str = "") -> "subprocess.Popen[bytes]":
+        config = tmp_path / "agent.toml"
+        config.write_text(
+            f'site = "ward"\ngateway = "gw"\nstate_dir = "{tmp_path}"\nhealth_s = 0.3\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {events_port}\n[ingest]\nhost = "127.0.0.1"\nport = {ingest_port}\n'
+            f"[alarms]\n{alarms}\n"
+        )
+        command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
+        children.append(subprocess.Popen(command, cwd=ROOT))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+        child.wait(20)
+
+
+@pytest.fixture
+def publish_recording() -> Callable[..., int]:
+    """Publishes a recording as a wearable would, binary packet by packet from `t0` on; returns the samples sent."""
+
+    def publish(port: int, topics: Topics, wearer: str, recording: Recording, t0: float) -> int:
+        client = Client(CallbackAPIVersion.VERSION2, "wearable")
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        rate_hz = 1 / float(np.median(np.diff(recording.times_s)))
+        sent = 0
+        for packet in packets(recording):
+            payload = wire.encode_binary(packet.samples_g, t=t0 + packet.times_s[0], rate_hz=rate_hz)
+            client.publish(topics.ingest(wearer, packet.position), payload, qos=1).wait_for_publish(10)
+            sent += len(packet.times_s)
+        client.disconnect()
+        client.loop_stop()
+        return sent
+
+    return publish
 
 
 @pytest.fixture(name="wait_for")

@@ -11,9 +11,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.batch import packets
 from agent.events import Topics
-from agent.sources import wire
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("ward", "gw")
@@ -21,45 +19,9 @@ WEARER = "anna"
 
 
 @pytest.fixture
-def agent_on(tmp_path):
-    """Starts agents that share one state directory: `start(events_port, ingest_port)`; ends them."""
-    children = []
-
-    def start(events_port: int, ingest_port: int) -> subprocess.Popen:
-        config = tmp_path / "agent.toml"
-        config.write_text(
-            f'site = "ward"\ngateway = "gw"\nstate_dir = "{tmp_path}"\nhealth_s = 0.3\n'
-            f'[broker]\nhost = "127.0.0.1"\nport = {events_port}\n[ingest]\nhost = "127.0.0.1"\nport = {ingest_port}\n'
-        )
-        command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
-        children.append(subprocess.Popen(command, cwd=ROOT))
-        return children[-1]
-
-    yield start
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-        child.wait(20)
-
-
-@pytest.fixture
-def wear(simulated):
+def wear(simulated, publish_recording):
     """Publishes the simulated two minutes as one wearer's, `t0` = Unix time of their start."""
-
-    def publish(port: int, t0: float) -> int:
-        client = Client(CallbackAPIVersion.VERSION2, "wearable")
-        client.connect("127.0.0.1", port)
-        client.loop_start()
-        sent = 0
-        for packet in packets(simulated):
-            payload = wire.encode_binary(packet.samples_g, t=t0 + packet.times_s[0], rate_hz=50.0)
-            client.publish(TOPICS.ingest(WEARER, packet.position), payload, qos=1).wait_for_publish(10)
-            sent += len(packet.times_s)
-        client.disconnect()
-        client.loop_stop()
-        return sent
-
-    return publish
+    return lambda port, t0: publish_recording(port, TOPICS, WEARER, simulated, t0)
 
 
 def taken_in(subscriber) -> int:

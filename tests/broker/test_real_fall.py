@@ -4,22 +4,14 @@ A wearer of SisFall who trained nothing goes through all daily activities and th
 are the recordings' own, set into the past hour, as from a wearable that sends what it stored.
 """
 
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.batch import packets
 from agent.events import Topics
-from agent.sources import wire
 
 pytestmark = pytest.mark.data
-ROOT = Path(__file__).parents[2]
 TOPICS = Topics("ward", "gw")
 WEARER = "sisfall-SA15"
 FALL = "F05_SA15_R01"
@@ -51,35 +43,19 @@ def day():
     return recordings, starts, peak, starts[-1] / 3600
 
 
-@pytest.fixture
-def agent_of(tmp_path):
-    """Starts an agent on a broker's port; ends it."""
-    children = []
-
-    def start(port: int) -> subprocess.Popen:
-        broker = f'host = "127.0.0.1"\nport = {port}\n'
-        config = tmp_path / "agent.toml"
-        config.write_text(
-            f'site = "ward"\ngateway = "gw"\nstate_dir = "{tmp_path}"\nhealth_s = 0.5\n[broker]\n{broker}'
-            f"[ingest]\n{broker}[alarms]\nfalse_alarms_per_day = {24 * BUDGET_PER_HOUR}\n"
-        )
-        children.append(subprocess.Popen([sys.executable, "-m", "agent", "run", "--config", config], cwd=ROOT))
-        return children[-1]
-
-    yield start
-    for child in children:
-        child.terminate()
-        child.wait(20)
-
-
-def test_a_real_fall_reaches_the_subscriber_within_three_seconds(day, agent_of, mosquitto, listen, wait_for):
+def test_a_real_fall_reaches_the_subscriber_within_three_seconds(
+    day, agent_on, publish_recording, mosquitto, listen, wait_for
+):
     recordings, starts, peak, hours = day
     subscriber = listen(mosquitto.port, f"{TOPICS.root}/#")
-    agent_of(mosquitto.port)
+    agent_on(mosquitto.port, mosquitto.port, f"false_alarms_per_day = {24 * BUDGET_PER_HOUR}")
     wait_for(lambda: any(one.get("state") == "online" for one in subscriber.payloads("/status")), "the agent", 40)
     wait_for(lambda: subscriber.payloads("/health"), "the agent's health")
     began = time.time() - starts[-1] - 60
-    sent = _send(mosquitto.port, recordings, starts + began)
+    sent = sum(
+        publish_recording(mosquitto.port, TOPICS, WEARER, recording, began + start)
+        for recording, start in zip(recordings, starts, strict=True)
+    )
 
     def arrived() -> bool:
         return subscriber.payloads("/health")[-1]["counters"].get("samples", 0) >= sent
@@ -95,22 +71,6 @@ def test_a_real_fall_reaches_the_subscriber_within_three_seconds(day, agent_of, 
     assert fall.data.verdict == ["novelty"]
     assert fall.data.wearer == WEARER
     assert fall.data.sentence.startswith("waist")
-
-
-def _send(port: int, recordings, starts) -> int:
-    """Publish everything as a wearable would; returns the number of samples."""
-    client = Client(CallbackAPIVersion.VERSION2, "wearable")
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    sent = 0
-    for recording, start in zip(recordings, starts, strict=True):
-        for packet in packets(recording):
-            payload = wire.encode_binary(packet.samples_g, t=start + packet.times_s[0], rate_hz=100.0)
-            client.publish(TOPICS.ingest(WEARER, packet.position), payload, qos=1).wait_for_publish(10)
-            sent += len(packet.times_s)
-    client.disconnect()
-    client.loop_stop()
-    return sent
 
 
 def _seconds(moment: str) -> float:
