@@ -19,6 +19,8 @@ from agent.sanity import StreamSanity
 
 RING_CELLS = 2048
 """Cells kept a stream (41 s at 50 Hz)."""
+NO_CELL = -(2**60)
+"""Before any cell: a recording may well begin at a negative time."""
 LONGEST_PACKET_S = 10.0
 LARGEST = 1e6
 """A number beyond this is no acceleration in any unit, and its square would overflow: taken as missing."""
@@ -89,8 +91,8 @@ class Streams:
         stream = self._stream(packet, where)
         # the clock sees all times: a missing last sample must not shift the stream
         packet = _only(stream.clock.on_gateway_time(packet, self.counters), present)
-        if packet.times_s[0] < 0 or np.any(np.diff(packet.times_s) < SHORTEST_STEP_S):
-            raise PacketError("bad_time", where, "times must not be negative, and lie a microsecond apart or more")
+        if np.any(np.diff(packet.times_s) < SHORTEST_STEP_S):
+            raise PacketError("bad_time", where, "samples must lie a microsecond apart or more")
         self.longest[stream.slot] = max(self.longest[stream.slot], packet.times_s[-1] - packet.times_s[0])
         stream.sanity.check(packet, where)
         if packet.times_s[-1] <= stream.resampler.last_s:
@@ -149,9 +151,9 @@ class Streams:
         self.positions.append(packet.position)
         self.wearer_of = np.append(self.wearer_of, slot)
         self.family_of = np.append(self.family_of, family)
-        self.first = np.append(self.first, -1)
-        self.written = np.append(self.written, -1)
-        self.cut_at = np.append(self.cut_at, -1)
+        self.first = np.append(self.first, NO_CELL)
+        self.written = np.append(self.written, NO_CELL)
+        self.cut_at = np.append(self.cut_at, NO_CELL)
         self.longest = np.append(self.longest, 0.0)
         if len(self.positions) > len(self.ring):  # doubled, so that growing costs little
             empty = np.full((max(4, len(self.ring)), 3, RING_CELLS), np.nan, np.float32)
@@ -197,7 +199,7 @@ class Streams:
             return
         if packet.times_s[new][0] - stream.resampler.last_s > NEW_WEARING_S:
             stream.resampler = Resampler(self.layout.rate_hz)
-            self.first[stream.slot] = -1
+            self.first[stream.slot] = NO_CELL
         first, cells = stream.resampler.push(packet.times_s[new], packet.samples_g[new])
         self._fill(stream.slot, first, cells)
 
@@ -205,7 +207,7 @@ class Streams:
         if len(cells) == 0:
             return
         ring, past = self.ring[slot], first + len(cells)
-        if self.first[slot] < 0:  # a new wearing: what the ring holds of the old one must not show in the gap
+        if self.first[slot] == NO_CELL:  # a new wearing: what the ring holds of the old one must not show in the gap
             ring[:, np.arange(max(self.written[slot], first - RING_CELLS), first) % RING_CELLS] = np.nan
             self.first[slot] = first
             self.cut_at[slot] = first
@@ -220,7 +222,7 @@ class Streams:
 
     def heard(self) -> Booleans:
         """(streams,) streams that have written at least one cell."""
-        return self.written >= 0
+        return self.written != NO_CELL
 
 
 def _only(packet: Packet, present: Booleans) -> Packet:

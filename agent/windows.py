@@ -8,7 +8,7 @@ packet sizes, as long as the positions of a wearer send in turn.
 
 import numpy as np
 
-from agent.ingest import RING_CELLS, Streams
+from agent.ingest import NO_CELL, RING_CELLS, Streams
 from agent.records import Integers, Windows
 
 LATENESS_S = 2.0
@@ -20,7 +20,7 @@ class Cutter:
     def __init__(self, streams: Streams) -> None:
         self.streams = streams
         self._next: Integers = np.empty(0, np.int64)
-        """(wearers,) index of the next window, in hops; -1 = no sample yet."""
+        """(wearers,) index of the next window, in hops; `NO_CELL` = no sample yet."""
 
     def cut(self, *, to_the_last: bool = False) -> Windows:
         """All windows that are due; with `to_the_last`, also those that some stream did not reach."""
@@ -28,9 +28,9 @@ class Cutter:
         layout = self.streams.layout
         horizon = self._horizon(to_the_last)
         oldest = -(-(horizon - RING_CELLS) // layout.hop_samples)  # what the ring no longer holds cannot be cut
-        self._next = np.where(self._next >= 0, np.maximum(self._next, oldest), -1)
+        self._next = np.where(self._next != NO_CELL, np.maximum(self._next, oldest), NO_CELL)
         due = (horizon - layout.window_samples) // layout.hop_samples - self._next + 1
-        due = np.where(self._next >= 0, np.maximum(due, 0), 0)
+        due = np.where(self._next != NO_CELL, np.maximum(due, 0), 0)
         wearer, nth = _count_up(due)
         index = self._next[wearer] + nth
         self._next = self._next + due
@@ -41,11 +41,11 @@ class Cutter:
     def _open_wearers(self) -> None:
         """Give each newly heard wearer the first window that lies wholly in the recording."""
         grown = len(self.streams.wearers) - len(self._next)
-        self._next = np.concatenate([self._next, np.full(grown, -1, np.int64)])
+        self._next = np.concatenate([self._next, np.full(grown, NO_CELL, np.int64)])
         heard = self.streams.heard()
         first = np.full(len(self._next), np.iinfo(np.int64).max)
         np.minimum.at(first, self.streams.wearer_of[heard], self.streams.first[heard])
-        new = (self._next < 0) & (first < np.iinfo(np.int64).max)
+        new = (self._next == NO_CELL) & (first < np.iinfo(np.int64).max)
         self._next[new] = -(-first[new] // self.streams.layout.hop_samples)
 
     def _horizon(self, to_the_last: bool) -> Integers:
@@ -53,7 +53,7 @@ class Cutter:
         streams, wearers = self.streams, len(self._next)
         heard = streams.heard()
         owner, written = streams.wearer_of[heard], streams.written[heard]
-        newest = np.full(wearers, -1, np.int64)
+        newest = np.full(wearers, NO_CELL, np.int64)
         np.maximum.at(newest, owner, written)
         if to_the_last:
             return newest
@@ -69,7 +69,7 @@ class Cutter:
         order = np.lexsort((wearer, index))
         wearer, start = wearer[order], index[order] * layout.hop_samples
         owner, stream = self._streams_of(wearer)
-        worn = (streams.first[stream] >= 0) & (start[owner] >= streams.first[stream])
+        worn = (streams.first[stream] != NO_CELL) & (start[owner] >= streams.first[stream])
         owner, stream = owner[worn], stream[worn]
         cells = start[owner, None] + np.arange(layout.window_samples)
         samples = streams.ring[stream[:, None], :, cells % RING_CELLS].transpose(0, 2, 1)

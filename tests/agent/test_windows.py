@@ -191,3 +191,14 @@ def test_packets_hold_every_sample_once_in_order(simulated, packet_s):
         assert np.array_equal(np.concatenate([one.times_s for one in mine]), simulated.times_s)
         assert np.array_equal(np.concatenate([one.samples_g for one in mine]), samples_g)
         assert max(one.times_s[-1] - one.times_s[0] for one in mine) <= packet_s
+
+
+def test_a_recording_that_begins_before_zero_gives_the_windows_of_one_that_begins_later(walking_g):
+    times_s = np.arange(1500) / 50
+    samples_g = walking_g(times_s)
+    early, late = (
+        cut_recording(Recording("r", "w", times_s + at, {"waist": samples_g}), LAYOUT) for at in (-20.0, 20.0)
+    )
+    assert len(early.end_s) > 50
+    assert np.allclose(early.end_s + 40.0, late.end_s)
+    assert np.allclose(early.samples_g, late.samples_g, atol=1e-5)
