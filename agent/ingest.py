@@ -222,7 +222,7 @@ class Streams:
 
     def heard(self) -> Booleans:
         """(streams,) streams that have written at least one cell."""
-        return self.written != NO_CELL
+        return np.not_equal(self.written, NO_CELL)
 
 
 def _only(packet: Packet, present: Booleans) -> Packet:
