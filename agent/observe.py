@@ -10,9 +10,7 @@ from agent.events import iso_time
 from agent.ingest import Streams
 from agent.judge import Judged
 from agent.records import CAUSES, LABELS
-
-SILENT_S = 60.0
-"""Gateway time without a window after which a wearer is called silent."""
+from agent.silence import Hearing
 
 
 class Observer:
@@ -24,8 +22,7 @@ class Observer:
         self._counters = counters
         self._last: dict[int, dict[str, Any]] = {}
         self._changed: set[int] = set()
-        self._heard_s: dict[int, float] = {}
-        """When windows of each wearer last came, on the gateway's clock."""
+        self._hearing = Hearing()
         self._newest_s = -np.inf
 
     def see(self, judged: Judged, now_s: float) -> None:
@@ -36,17 +33,15 @@ class Observer:
         latest = {int(wearer): window for window, wearer in enumerate(windows.wearer)}  # in order of time: last wins
         for wearer, window in latest.items():
             self._note(wearer, window, judged)
-            self._heard_s[wearer] = now_s
+        self._hearing.hear(latest, now_s)
         if self.on_judged:
             self.on_judged(judged)
 
     def look_for_silence(self, now_s: float) -> None:
         """A wearer of whom nothing comes any more must not look quiet: `silent` in the state."""
-        for wearer, heard_s in self._heard_s.items():
-            self._heard_s[wearer] = min(heard_s, now_s)  # the gateway's clock may be set back
-            if now_s - heard_s > SILENT_S and not self._last[wearer]["silent"]:
-                self._last[wearer]["silent"] = True
-                self._changed.add(wearer)
+        for wearer in self._hearing.take_silent(now_s):
+            self._last[wearer]["silent"] = True
+            self._changed.add(wearer)
 
     def _note(self, wearer: int, window: int, judged: Judged) -> None:
         state = {

@@ -16,6 +16,7 @@ from agent.judge import Judged
 from agent.quality import CERTAIN
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans
 from agent.settings import Alarms
+from agent.silence import Hearing
 
 KINDS: tuple[Kind, ...] = ("novelty", "sensor_fault", "abstention")
 DOUBT_WINDOWS = 2
@@ -27,8 +28,6 @@ UPDATE_S = 2.0
 STILL_THERE_S = 60.0
 """A happening that lasts is told again this often."""
 HOUR_S = 3600.0
-SILENT_S = 60.0
-"""A wearer of whom nothing has come for this long: what is open ends, or its alarm would stand for ever."""
 
 
 @dataclass(slots=True)
@@ -72,8 +71,7 @@ class Tracker:
     counters: Counters
     _open: dict[int, dict[Kind, Happening]] = field(default_factory=dict)
     _told_doubts: dict[int, deque[float]] = field(default_factory=dict)
-    _heard_s: dict[int, float] = field(default_factory=dict)
-    """When windows of a wearer with something open last came, on the gateway's clock."""
+    _hearing: Hearing = field(default_factory=Hearing)
 
     def follow(self, judged: Judged, now_s: float) -> list[Change]:
         """The changes that this tick's windows bring, in order of time."""
@@ -85,18 +83,14 @@ class Tracker:
             found = [kind for kind, seen in zip(KINDS, kinds[window], strict=True) if seen]
             end_s, score = float(judged.windows.end_s[window]), float(judged.surprise.score[window])
             changes += self._one(int(window), int(wearers[window]), end_s, score, found)
-        heard = set(wearers.tolist())
-        self._heard_s = {one: now_s if one in heard else self._heard_s.get(one, now_s) for one in self._open}
+        self._hearing.hear(wearers.tolist(), now_s)
         return changes
 
     def silence(self, now_s: float) -> list[Change]:
-        """Close what is open with wearers of whom nothing has come for `SILENT_S`."""
+        """Close what is open with wearers who have fallen silent, or their alarms would stand for ever."""
         changes = []
-        for wearer in list(self._heard_s):
-            heard_s = self._heard_s[wearer] = min(self._heard_s[wearer], now_s)  # the gateway's clock may be set back
-            if now_s - heard_s > SILENT_S:
-                del self._heard_s[wearer]
-                changes += self._close(wearer, np.inf)
+        for wearer in self._hearing.take_silent(now_s):
+            changes += self._close(wearer, np.inf)
         return changes
 
     def finish(self) -> list[Change]:
