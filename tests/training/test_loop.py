@@ -1,0 +1,155 @@
+"""The loop: cut off by a real kill -9 and resumed, it ends bit for bit where it would have; several at once, too."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is absent: the training loop is NOT tested")
+
+from training.errors import TrainingError  # noqa: E402
+from training.files import write_atomically  # noqa: E402
+from training.loop import Checkpoint, loop  # noqa: E402
+
+CHILD = Path(__file__).with_name("loop_child.py")
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def child(root, folder, *options, launcher=()):
+    command = [sys.executable, *launcher, str(CHILD), str(folder), *map(str, options)]
+    own = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
+    return subprocess.run(command, cwd=root, env=own, capture_output=True, text=True, timeout=120)
+
+
+def weights(folder, rank=0):
+    with np.load(folder / f"weights-{rank}.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def same(one, two):
+    return all(np.array_equal(one[name], two[name]) for name in one if not name.startswith("told."))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    assert child(root, folder).returncode == 0
+    return weights(folder)
+
+
+def test_killed_in_a_step_and_while_saving_it_ends_with_the_same_weights(root, tmp_path, uninterrupted):
+    assert child(root, tmp_path, "--kill-at", 37).returncode == -signal.SIGKILL
+    assert child(root, tmp_path, "--kill-in-save", 2).returncode == -signal.SIGKILL  # step 50 is lost, 40 holds
+    ended = child(root, tmp_path)
+    assert ended.returncode == 0
+    assert "going on from step 40 of 60" in ended.stderr
+    resumed = weights(tmp_path)
+    assert (resumed["told.resumed_at"], resumed["told.steps"]) == (40, 20)
+    assert same(resumed, uninterrupted)
+    assert np.array_equal(resumed["told.losses"], uninterrupted["told.losses"])
+
+
+def test_several_processes_end_with_one_set_of_weights_and_resume_to_it(root, tmp_path):
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for name, kills in (("whole", []), ("cut", [37])):
+        for at in kills:
+            assert child(root, _made(tmp_path / name), "--kill-at", at, launcher=several).returncode != 0
+        ended = child(root, _made(tmp_path / name), launcher=several)
+        assert ended.returncode == 0, ended.stderr
+        assert same(weights(tmp_path / name, 0), weights(tmp_path / name, 1))
+    assert weights(tmp_path / "cut")["told.resumed_at"] == 30
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    alone = child(root, tmp_path / "cut")
+    assert "was saved by 2 processes; start as many" in alone.stderr
+
+
+def _made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+class Fixture:
+    """A line that is fitted, in this process."""
+
+    def __init__(self, seed=0):
+        torch.manual_seed(seed)
+        self.network = torch.nn.Linear(3, 1)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), 0.05)
+        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, 10)
+        self.steps = 0
+
+    def step(self, rng):
+        self.steps += 1
+        x = torch.from_numpy(rng.normal(size=(4, 3)).astype(np.float32))
+        return (self.network(x) - x.sum(dim=1, keepdim=True)).square().mean()
+
+    def run(self, steps=20, step=None, **options):
+        rng = np.random.default_rng(1)
+        modules = {"line": self.network}
+        return loop(modules, self.optimizer, self.schedule, rng, step or self.step, steps, **options)
+
+
+def test_the_loss_of_each_interval_is_told_and_falls(tmp_path):
+    course = Fixture().run(20, checkpoint=Checkpoint(tmp_path / "c.pt", "d", every=8))
+    assert len(course.losses) == 3
+    assert course.losses[-1] < course.losses[0]
+    assert course.resumed_at == 0
+
+
+def test_a_training_that_is_done_returns_at_once_with_its_weights(tmp_path, capsys):
+    checkpoint = Checkpoint(tmp_path / "c.pt", "d", every=8)
+    first, again = Fixture(), Fixture(seed=3)
+    course = first.run(checkpoint=checkpoint)
+    assert again.run(checkpoint=checkpoint).losses == course.losses
+    assert again.steps == 0
+    assert torch.equal(again.network.weight, first.network.weight)
+    assert "going on from step 20 of 20" in capsys.readouterr().err
+    checkpoint.discard()
+    assert not (tmp_path / "c.pt").exists()
+
+
+def test_another_configuration_or_other_data_are_refused_in_one_line(tmp_path):
+    Fixture().run(checkpoint=Checkpoint(tmp_path / "c.pt", "one"))
+    with pytest.raises(TrainingError, match="another configuration or other data; delete it") as caught:
+        Fixture().run(checkpoint=Checkpoint(tmp_path / "c.pt", "two"))
+    assert "\n" not in str(caught.value)
+
+
+class Trap:
+    """What a hostile file would run."""
+
+    def __reduce__(self):
+        return (os.abort, ())
+
+
+@pytest.mark.parametrize("make", [lambda: b"", lambda: b"PK\x03\x04", lambda: __import__("pickle").dumps(Trap())])
+def test_a_checkpoint_that_is_none_is_refused_and_never_run(tmp_path, make):
+    (tmp_path / "c.pt").write_bytes(make())
+    with pytest.raises(TrainingError, match="cannot be read"):
+        Fixture().run(checkpoint=Checkpoint(tmp_path / "c.pt", "d"))
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    Fixture().run(checkpoint=Checkpoint(tmp_path / "c.pt", "d"))
+    other = Fixture()
+    other.network = torch.nn.Linear(4, 1)
+    with pytest.raises(TrainingError, match="does not fit"):
+        other.run(checkpoint=Checkpoint(tmp_path / "c.pt", "d"))
+
+
+def test_a_loss_that_explodes_stops_the_training_and_is_never_saved(tmp_path):
+    one = Fixture()
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        one.run(step=lambda rng: one.step(rng) * float("nan"), checkpoint=Checkpoint(tmp_path / "c.pt", "d"))
+    assert not (tmp_path / "c.pt").exists()
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    for content in (b"old", b"new"):
+        write_atomically(tmp_path / "deep" / "file", content)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["file"]
+    assert (tmp_path / "deep" / "file").read_bytes() == b"new"
