@@ -1,9 +1,8 @@
-"""A tiny training in a process of its own: `loop_child.py FOLDER [--kill-at N] [--kill-in-save N] [--world]`.
+"""A tiny training in a process of its own; see `test_loop.child` for what `ASKED` may hold.
 
-Writes the final weights to FOLDER/weights-<rank>.npz. Kills itself with SIGKILL where it is told to.
+Writes the final weights to <folder>/weights-<rank>.npz. Kills itself with SIGKILL where it is told to.
 """
 
-import argparse
 import os
 import signal
 from pathlib import Path
@@ -14,49 +13,43 @@ import torch
 from training import processes
 from training.loop import Checkpoint, loop
 
+asked = globals()["ASKED"]
+folder, kill_at, kill_in_save = Path(asked["folder"]), asked.get("kill_at"), asked.get("kill_in_save")
+os.environ.update(asked.get("environment", {}))
 torch.set_num_threads(1)
-parser = argparse.ArgumentParser()
-parser.add_argument("folder", type=Path)
-parser.add_argument("--kill-at", type=int, default=0, help="step in the middle of which the process dies")
-parser.add_argument("--kill-in-save", type=int, default=0, help="save, the n-th, before whose renaming it dies")
-args = parser.parse_args()
 
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def build():
-    torch.manual_seed(5)
-    layers = [torch.nn.Linear(6, 16), torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 2)]
-    network = torch.nn.Sequential(*layers)
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=1e-2)
-    return network, optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 60)
-
-
-if args.kill_in_save:
+if kill_in_save:
     saves, replace = [], Path.replace
 
     def replace_or_die(self, target):
         saves.append(target)
-        return die() if len(saves) == args.kill_in_save else replace(self, target)
+        return die() if len(saves) == kill_in_save else replace(self, target)
 
     Path.replace = replace_or_die
 
 with processes.joined() as place:
-    network, optimizer, schedule = build()
+    torch.manual_seed(5)
+    layers = [torch.nn.Linear(6, 16), torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.2), torch.nn.Linear(16, 2)]
+    network = torch.nn.Sequential(*layers)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 60)
     calls = []
 
     def step(rng):
         calls.append(1)
-        if args.kill_at and len(calls) == args.kill_at:
+        if len(calls) == kill_at:
             die()
         x = torch.from_numpy(rng.normal(size=(8, 6)).astype(np.float32))
         return (network(x) - x[:, :2]).square().mean()
 
-    checkpoint = Checkpoint(args.folder / "checkpoint.pt", "d", every=10)
+    checkpoint = Checkpoint(folder / "checkpoint.pt", "d", every=10)
     rng = np.random.default_rng(9)
     course = loop({"network": network}, optimizer, schedule, rng, step, 60, checkpoint=checkpoint, clip_norm=1.0)
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
     told = {"resumed_at": course.resumed_at, "losses": course.losses, "steps": len(calls)}
-    np.savez(args.folder / f"weights-{place.rank}.npz", **arrays, **{f"told.{k}": np.array(v) for k, v in told.items()})
+    np.savez(folder / f"weights-{place.rank}.npz", **arrays, **{f"told.{k}": np.array(v) for k, v in told.items()})

@@ -1,9 +1,10 @@
 """The loop: cut off by a real kill -9 and resumed, it ends bit for bit where it would have; several at once, too."""
 
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,29 @@ from training.files import write_atomically  # noqa: E402
 from training.loop import Checkpoint, loop  # noqa: E402
 
 CHILD = Path(__file__).with_name("loop_child.py")
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+torch.set_num_threads(1)
 
 
-def child(root, folder, *options, launcher=()):
-    command = [sys.executable, *launcher, str(CHILD), str(folder), *map(str, options)]
-    own = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
-    return subprocess.run(command, cwd=root, env=own, capture_output=True, text=True, timeout=120)
+@pytest.fixture(scope="module")
+def child():
+    """Start a real process a call: `child(folder, kill_at=step, kill_in_save=n, environment={...})`."""
+    server = multiprocessing.get_context("forkserver")  # torch, slow to load, is loaded once for all
+    server.set_forkserver_preload(["torch", "torch._dynamo", "rich.progress", "msgspec"])
+
+    def start(folder, **asked):
+        folder.mkdir(exist_ok=True)
+        process = server.Process(target=runpy.run_path, args=(str(CHILD), {"ASKED": {"folder": folder, **asked}}))
+        process.start()
+        return process
+
+    return start
+
+
+def ended(*started):
+    """Exit statuses, negative = killed by that signal."""
+    for process in started:
+        process.join(120)
+    return [process.exitcode for process in started]
 
 
 def weights(folder, rank=0):
@@ -35,41 +52,42 @@ def same(one, two):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(root, tmp_path_factory):
+def uninterrupted(child, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert child(root, folder).returncode == 0
+    assert ended(child(folder)) == [0]
     return weights(folder)
 
 
-def test_killed_in_a_step_and_while_saving_it_ends_with_the_same_weights(root, tmp_path, uninterrupted):
-    assert child(root, tmp_path, "--kill-at", 37).returncode == -signal.SIGKILL
-    assert child(root, tmp_path, "--kill-in-save", 2).returncode == -signal.SIGKILL  # step 50 is lost, 40 holds
-    ended = child(root, tmp_path)
-    assert ended.returncode == 0
-    assert "going on from step 40 of 60" in ended.stderr
+def test_killed_in_a_step_and_while_saving_it_ends_with_the_same_weights(child, tmp_path, uninterrupted):
+    killed = -signal.SIGKILL
+    assert ended(child(tmp_path, kill_at=37)) == [killed]
+    assert ended(child(tmp_path, kill_in_save=2)) == [killed]  # step 50 is lost, 40 holds
+    assert ended(child(tmp_path)) == [0]
     resumed = weights(tmp_path)
     assert (resumed["told.resumed_at"], resumed["told.steps"]) == (40, 20)
     assert same(resumed, uninterrupted)
     assert np.array_equal(resumed["told.losses"], uninterrupted["told.losses"])
 
 
-def test_several_processes_end_with_one_set_of_weights_and_resume_to_it(root, tmp_path):
-    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for name, kills in (("whole", []), ("cut", [37])):
-        for at in kills:
-            assert child(root, _made(tmp_path / name), "--kill-at", at, launcher=several).returncode != 0
-        ended = child(root, _made(tmp_path / name), launcher=several)
-        assert ended.returncode == 0, ended.stderr
-        assert same(weights(tmp_path / name, 0), weights(tmp_path / name, 1))
-    assert weights(tmp_path / "cut")["told.resumed_at"] == 30
-    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
-    alone = child(root, tmp_path / "cut")
-    assert "was saved by 2 processes; start as many" in alone.stderr
+def test_two_processes_end_with_one_set_of_weights_and_resume_to_it(child, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert ended(*two(child, whole)) == [0, 0]
+    assert ended(*two(child, cut, kill_at=37)) == [-signal.SIGKILL] * 2
+    assert ended(child(cut)) != [0]  # one process cannot go on where two stopped
+    assert ended(*two(child, cut)) == [0, 0]
+    assert same(weights(whole, 0), weights(whole, 1))
+    assert same(weights(cut, 0), weights(whole, 0))
+    assert weights(cut)["told.resumed_at"] == 30
 
 
-def _made(folder):
-    folder.mkdir(exist_ok=True)
-    return folder
+def two(child, folder, **asked):
+    """As `torchrun` starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    own = [place | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    return [child(folder, environment=environment, **asked) for environment in own]
 
 
 class Fixture:
