@@ -8,11 +8,8 @@ as its lowest score.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from agent.batch import cut_recording
 from agent.layout import Layout
@@ -34,11 +31,11 @@ from training.metrics import (
     threshold_at,
 )
 from training.peers import PEERS, PerFamily
+from training.progress import watched
 from training.windows import normal_windows
 
 Score = Callable[[Recording], tuple[Floats, Floats]]
 """A program as it runs live: recording -> (n,) ends of its windows in the recording's time, (n,) scores."""
-Thing = TypeVar("Thing")
 
 _SAME_END_S = 1e-3
 
@@ -212,9 +209,3 @@ def _per_wearer(counts: Tally) -> Iterator[tuple[str, dict[str, float]]]:
             "recall_at_1_per_hour": recall_above(shared, counts, alone),
         }
         yield wearer, own
-
-
-def watched(things: Sequence[Thing], what: str) -> Iterable[Thing]:
-    """The same things, with a progress bar where the error stream is a terminal."""
-    console = Console(stderr=True)
-    return track(things, what, console=console, disable=not console.is_terminal)

@@ -15,8 +15,9 @@ from agent.decide import level
 from agent.judge import Judge
 from agent.recording import Recording
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans, Floats
-from training.compare import PROTOCOLS, Estimate, judged_recordings, watched
+from training.compare import PROTOCOLS, Estimate, judged_recordings
 from training.metrics import Figure, ScoredRecording, Tally, Weights, interval, recall_above, tally
+from training.progress import watched
 
 BUDGETS_PER_DAY = (24.0, 72.0)
 """One false alarm an hour, which is the default, and three."""

@@ -13,6 +13,7 @@ from agent.quality import CERTAIN, Assessor
 from agent.records import Floats, Integers, Singles
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import SPLIT, split
+from training.errors import DataError
 
 MOST_MISSING = 0.2
 """Windows that lack more than this share of their samples teach nothing."""
@@ -50,6 +51,9 @@ def normal_windows(
     """Cut them all; leave out what lacks samples or is certainly a fault, as the agent would.
 
     Recordings shorter than a window give none.
+
+    Raises:
+        DataError: no recording gives one.
     """
     samples, family, wearer, session, end_s = [], [], [], [], []
     for item in recordings:
@@ -66,6 +70,8 @@ def normal_windows(
         wearer += [item.recording.wearer] * count
         session += [f"{item.recording.wearer}/{item.recording.name}/{position}" for position in where]
         end_s.append(end[whole])
+    if not wearer:
+        raise DataError("no usable window of normal wear in these recordings")
     return NormalWindows(
         np.concatenate(samples), np.concatenate(family), np.array(wearer), np.array(session), np.concatenate(end_s)
     )

@@ -4,12 +4,15 @@ A wearer's part follows from a hash of its name alone, so that it stays the same
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 Part = Literal["train", "calibrate", "test"]
 
 SPLIT = ("sisfall", "umafall", "watch_walk_geotec")
 """Datasets that the student learns from. All others are never trained on: all of their wearers test."""
+NEED: tuple[Part, ...] = ("train", "calibrate", "test")
+"""Without the first nothing is learnt, without the second no p-value can be given, without the third nothing judged."""
 SHARES = {"train": 0.45, "calibrate": 0.30, "test": 0.25}
 # Chosen once, by counting heads only: with 38 to 41 wearers a hash alone can leave a part of a dataset nearly empty.
 # Under this salt each dataset, and both age groups of SisFall, come close to the shares. No score was looked at.
@@ -24,8 +27,39 @@ def split(wearer: str) -> Part:
     """
     if wearer.partition("-")[0] not in SPLIT:
         return "test"
-    digest = hashlib.sha256(f"{_SALT}{wearer}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64  # uniform in [0, 1)
+    return _by_place(wearer)
+
+
+def assigned(wearers: Iterable[str], given: Mapping[str, Part]) -> dict[str, Part]:
+    """Parts of the wearers of a folder, the same whenever the same wearers are there.
+
+    Those in `given` stay where they were put. The others go by their hash; then each part that stands empty, `train`
+    first, gets one of them from the part that has most, as long as a part of higher need is not emptied by it. So a
+    wearer's part can change when others come or go, but only while a part has a single wearer.
+    """
+    free = {wearer for wearer in wearers if wearer not in given}
+    parts = {wearer: given.get(wearer) or _by_place(wearer) for wearer in sorted(free | set(given))}
+    for rank, needy in enumerate(NEED):
+        if needy not in parts.values() and (donor := _donor(parts, free, NEED[rank + 1 :])):
+            parts[donor] = needy
+    return parts
+
+
+def _donor(parts: Mapping[str, Part], free: set[str], lesser: tuple[Part, ...]) -> str | None:
+    """Who moves: one of the largest part that can spare one; `lesser` parts can be emptied."""
+    sizes = {part: list(parts.values()).count(part) for part in NEED}
+    movable = [wearer for wearer in parts if wearer in free and (sizes[parts[wearer]] > 1 or parts[wearer] in lesser)]
+    return min(movable, key=lambda wearer: (-sizes[parts[wearer]], _place(wearer)), default=None)
+
+
+def _by_place(wearer: str) -> Part:
+    place = _place(wearer)
     if place < SHARES["train"]:
         return "train"
     return "calibrate" if place < SHARES["train"] + SHARES["calibrate"] else "test"
+
+
+def _place(wearer: str) -> float:
+    """Uniform in [0, 1)."""
+    digest = hashlib.sha256(f"{_SALT}{wearer}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
