@@ -1,27 +1,64 @@
-"""The student: a small 1-D convolutional network that gives every window a place made of named parts.
+"""The student: a small convolutional network that gives every window a place made of named parts.
 
 One model serves any subset of positions: it looks at one position at a time (the batch runs over positions and
 wearers alike), and the positions of a wearer are merged after calibration, by a rule that stays valid when they
 depend on each other (`agent.calibrate`). So a wrist alone, a waist alone or both wrists need no other weights.
 
-Every axis goes through the same small encoder on its own, and every segment is pooled on its own, so a part of
-the embedding sees nothing but its own axis around its own segment. That locality is what makes the explanation
-("the wrist's x axis, 0.6 s before the end") a fact about the computation and not a guess.
+Every axis goes through the same small encoder on its own (the axes are the height of an image, and no kernel of the
+encoder is higher than one axis), so a part of the embedding sees nothing but its own axis, from a third of a second
+before its own segment to a third of a second after it. That locality is what makes the explanation ("the wrist's x
+axis, 0.6 s before the end") a fact about the computation and not a guess. What needs all axes at once, the fault
+logits, the teachers' spread and a free embedding, comes from a trunk beside it.
+
+Shaped for 8 bits on one thread: strided convolutions instead of pooling, ReLU, plain linear layers with masks, widths
+in multiples of 16.
 """
 
 import torch
 from torch import Tensor, nn
 
+from training.faults import FAULTS
+
 AXES = 4
 PARTS = 4
 """Numbers for each axis in each segment."""
+TRUNK = 32
+"""Size of the free embedding."""
 LARGEST = 4.0
 """The embedding is cut off at this many standard deviations: one broken number must not drown fifteen sound ones, and
 the 8-bit form cuts off thereabouts anyway."""
+STEPS = 32
+"""Time steps after the stem."""
+
+
+class Block(nn.Module):
+    """Depthwise convolution in time, then a mix of the channels, beside a shortcut."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.along = nn.Conv2d(width, width, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=width)
+        self.across = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.across(torch.relu(self.along(x)))
+        return torch.relu(x + mixed)
+
+
+class Masked(nn.Linear):
+    """A linear layer of which only the weights where `mask` is 1 exist."""
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 # torch's own name
+        return nn.functional.linear(input, self.weight * self.mask, self.bias)
 
 
 class Student(nn.Module):
-    """Features -> embedding, and what the embedding should be by its context.
+    """Features -> embedding, what it should be by its context, and what the trunk says.
 
     Args:
         segments: parts of a window (4).
@@ -29,51 +66,42 @@ class Student(nn.Module):
         context: hidden units of each segment's context predictor.
     """
 
-    def __init__(self, *, segments: int = 4, width: int = 24, context: int = 64) -> None:
+    def __init__(self, *, segments: int = 4, width: int = 32, context: int = 96) -> None:
         super().__init__()
-        self.segments, self.context = segments, context
-        self.encoder = nn.Sequential(  # (axes of all rows, 2, samples)
-            nn.Conv1d(2, width, 7, stride=2, padding=3),
-            nn.ReLU(),
-            nn.Conv1d(width, width, 5, padding=2),
-            nn.ReLU(),
-            nn.Conv1d(width, 2 * width, 3, padding=1),
-            nn.ReLU(),
-        )
-        self.describe = nn.Sequential(  # (axes of all rows, 2 * width, segments)
-            nn.Conv1d(2 * width, 2 * width, 1), nn.ReLU(), nn.Conv1d(2 * width, PARTS, 1)
-        )
-        self.gain = nn.Parameter(torch.ones(1, AXES, PARTS, 1))
-        self.shift = nn.Parameter(torch.zeros(1, AXES, PARTS, 1))
-        size = AXES * PARTS
-        self.look = nn.Linear(segments * size, segments * context)
-        self.think = nn.Conv1d(segments * context, segments * context, 1, groups=segments)
-        self.expect = nn.Conv1d(segments * context, segments * 2 * size, 1, groups=segments)
-        blind = torch.ones(segments, context, segments, size)  # a segment's predictor does not see that segment
-        for segment in range(segments):
-            blind[segment, :, segment] = 0
-        self.blind: Tensor
-        self.register_buffer("blind", blind.reshape(segments * context, segments * size))
+        self.segments = segments
+        stride = STEPS // segments
+        self.stem = nn.Conv2d(1, width, (2, 8), stride=(2, 4), padding=(0, 2))
+        self.blocks = nn.Sequential(*(Block(width, dilation) for dilation in (1, 1, 2)))
+        self.gather = nn.Conv2d(width, 2 * width, (1, stride), stride=(1, stride))
+        self.describe = nn.Conv2d(2 * width, PARTS, 1)
+        self.gain = nn.Parameter(torch.ones(1, PARTS, AXES, 1))
+        self.shift = nn.Parameter(torch.zeros(1, PARTS, AXES, 1))
+        size, hidden = segments * AXES * PARTS, segments * context
+        owner, unit = torch.arange(size) // (AXES * PARTS), torch.arange(hidden) // context
+        blind = (unit[:, None] != owner[None]).float()  # a segment's predictor does not see that segment
+        own = (unit[:, None] == unit[None]).float()
+        to_own = (owner[:, None] == unit[None]).float()
+        self.look, self.think = Masked(blind), Masked(own)
+        self.expect, self.doubt = Masked(to_own), Masked(to_own)
+        self.trunk = nn.Sequential(
+            nn.Conv2d(width, 32, (AXES, stride), stride=(1, stride)), nn.ReLU(), nn.Flatten(),
+            nn.Linear(32 * segments, 64), nn.ReLU(),
+        )  # fmt: skip
+        self.free = nn.Linear(64, TRUNK)
+        self.fault = nn.Linear(64, len(FAULTS))
+        self.spread = nn.Linear(64, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, 8, samples) -> embedding, expected embedding, log-variance; each (n, segments * 4 axes * 4 parts)."""
-        n, samples = features.shape[0], features.shape[2]
-        hidden = self.encoder(features.reshape(n * AXES, 2, samples))  # (n * 4, 2 * width, samples / 2)
-        pooled = nn.functional.avg_pool1d(hidden, hidden.shape[2] // self.segments)  # (n * 4, 2 * width, segments)
-        parts = self.describe(pooled).reshape(n, AXES, PARTS, self.segments) * self.gain + self.shift
-        embedding = parts.permute(0, 3, 1, 2).reshape(n, self.segments * AXES * PARTS)
-        if not self.training:  # a cut would stop the gradient
-            embedding = embedding.clamp(-LARGEST, LARGEST)
-        expected, log_variance = self._from_context(embedding)
-        return embedding, expected, log_variance
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """(n, 8, samples) -> what a window is and what its context makes of it.
 
-    def _from_context(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """What each segment should be, from the other segments alone."""
-        n, size = embedding.shape[0], AXES * PARTS
-        seen = torch.relu(nn.functional.linear(embedding, self.look.weight * self.blind, self.look.bias))
-        thought = torch.relu(self.think(seen.reshape(n, self.segments * self.context, 1)))
-        said = self.expect(thought).reshape(n, self.segments, 2, size)
-        expected = said[:, :, 0].reshape(n, -1)
-        if not self.training:
-            expected = expected.clamp(-LARGEST, LARGEST)
-        return expected, said[:, :, 1].reshape(n, -1).clamp(-6.0, 4.0)
+        Returns:
+            embedding, expected embedding, log-variance (n, segments * 4 axes * 4 parts each); log of the teachers'
+            spread (n, 1), fault logits (n, 8) and free embedding (n, 32).
+        """
+        hidden = self.blocks(torch.relu(self.stem(features.unsqueeze(1))))  # (n, width, 4 axes, 32 steps)
+        parts = self.describe(torch.relu(self.gather(hidden))) * self.gain + self.shift  # (n, parts, axes, segments)
+        embedding = parts.permute(0, 3, 2, 1).reshape(features.shape[0], -1)
+        seen = embedding if self.training else embedding.clamp(-LARGEST, LARGEST)  # a cut would stop the gradient
+        thought = torch.relu(self.think(torch.relu(self.look(seen))))
+        whole = self.trunk(hidden)
+        return seen, self.expect(thought), self.doubt(thought), self.spread(whole), self.fault(whole), self.free(whole)

@@ -1,206 +1,202 @@
-"""Train the student: configuration -> windows -> loop -> weights. Read it from top to bottom.
+"""Train a teacher, then a student: configuration -> windows -> two loops -> weights. Read it from top to bottom.
 
-The student learns two things: to place a window where the teacher places it (on normal and on distorted windows
-alike, so that it stays true for what it has never seen), and to say from three segments of a *normal* window
-what the fourth should be. The distance to normal places and the surprise of the fourth are the score.
+The student learns four things: to place a window by the closed-form description of its parts (`training.describe`; on
+normal and on distorted windows alike, so that it stays true for what it has never seen); to say from three segments
+of a *normal* window what the fourth should be; and from the teacher, how far the ensemble disagrees, which fault a
+window shows, how strange it is beside others, and which windows are alike.
 """
 
 import argparse
-import json
-import subprocess
-import time
-import zipfile
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, mse_loss, normalize
 
-from agent.errors import first_line
-from agent.features import extract
+from agent.features import CHANNELS, extract
 from agent.layout import POSITIONS, Layout
-from agent.records import Singles
+from training import corpus as corpora
 from training.augment import distort
+from training.config import REDUCED, Config, read_config
 from training.errors import TrainingError
+from training.lessons import Bank, Standard, TeacherStep, chances, judged_by, standard_of
+from training.loop import Checkpoint, Course, loop
 from training.model import Student
-from training.teacher import describe
-from training.windows import NormalWindows, normal_recordings, normal_windows
+from training.processes import Place, joined
+from training.record import Figures, run_record, write_record
+from training.teacher import Teacher
+from training.weights import save_weights
+from training.windows import NormalWindows, normal_windows, some
 
-CONFIG = Path(__file__).parent / "configs" / "student.toml"
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One training run; see `configs/student.toml` for the reasons."""
-
-    seed: int
-    width: int
-    context: int
-    batch: int
-    steps: int
-    learning_rate: float
-    weight_decay: float
-    augmented: float
-    held_back: float
+BANK_BATCH = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: %(default)s)")
+    """Tell `parser` what `main` needs."""
+    parser.add_argument("--config", type=Path, default=REDUCED, help="TOML file (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/student"), help="folder for weights and run record")
-    parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
     parser.add_argument("--steps", type=int, help="fewer steps than the configuration says, to try things out")
+    corpora.add_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write `weights.npz` (arrays only) and `run.json` to `--out`."""
-    config = read_config(args.config, args.steps)
-    layout = Layout(positions=POSITIONS)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recordings = track(list(normal_recordings("train", args.root)), "cutting windows")
-    windows = normal_windows(recordings, layout)
-    start = time.monotonic()
-    student, standard, losses = train(windows, layout, config, device)
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_weights(student, standard, args.out / "weights.npz")
-    record = {
-        "config": msgspec.to_builtins(config),
-        "commit": _commit(),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "minutes": round((time.monotonic() - start) / 60, 2),
-        "torch": torch.__version__,
-        "windows": len(windows.wearer),
-        "wearers": sorted({str(wearer) for wearer in windows.wearer}),
-        "parameters": sum(weight.numel() for weight in student.parameters()),
-        "losses": losses,
-    }
-    (args.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{args.out}: {record['parameters']} parameters, {record['minutes']} min, {losses}")
+    """Train and write `weights.npz`, `teacher.npz` (arrays only) and `run.json` to `--out`."""
+    config, layout = read_config(args.config, args.steps), Layout(positions=POSITIONS)
+    with joined() as place:
+        corpus = corpora.chosen(args, layout)
+        windows = normal_windows(corpus.normal("train"), layout)
+        lot = Lot(config, layout, windows, place, args.out)
+        student, standard, teacher, figures, minutes = lot.train()
+        if not place.leads:
+            return
+        save_weights(args.out / "weights.npz", student, standard)
+        save_weights(args.out / "teacher.npz", teacher, standard)
+        record = run_record(config, corpus, windows, student, figures, minutes, place.device)
+        write_record(record, args.out)
+        lot.forget()
+    print(f"{args.out}: {record.parameters} parameters, {record.minutes} min, {figures}")
 
 
-def read_config(path: Path, steps: int | None = None) -> Config:
-    """Read a configuration.
+class Lot:
+    """One training: windows, configuration, and where it runs."""
 
-    Raises:
-        TrainingError: missing file, unknown key or wrong type.
-    """
-    try:
-        config = msgspec.toml.decode(path.read_bytes(), type=Config)
-    except (OSError, msgspec.DecodeError) as error:
-        raise TrainingError(f"configuration {path}: {error}") from error
-    return msgspec.structs.replace(config, steps=steps) if steps else config
+    def __init__(self, config: Config, layout: Layout, windows: NormalWindows, place: Place, run: Path | None) -> None:
+        """Args: as named; `run` is the folder for checkpoints, None = none are kept.
+
+        Raises:
+            TrainingError: fewer than two wearers.
+        """
+        self.config, self.layout, self.device, self._run = config, layout, place.device, run
+        rng = np.random.default_rng(config.seed)
+        wearers = rng.permutation(np.unique(windows.wearer))
+        if len(wearers) < 2:
+            raise TrainingError("one wearer alone cannot both train and be held back; add recordings of another")
+        shown = np.isin(windows.wearer, wearers[: max(1, round(config.held_back * len(wearers)))])
+        self.learned, self.shown = some(windows, ~shown), some(windows, shown)
+        self.standard = standard_of(self.learned.samples_g, layout.segments)
+        self._digest = corpora.digest(config, windows)
+
+    def train(self) -> tuple[Student, Standard, Teacher, Figures, float]:
+        """Both loops.
+
+        Returns:
+            Student and teacher on the CPU, the standardisation, figures on the wearers held back, minutes.
+        """
+        teacher, first = self._teacher()
+        rng = np.random.default_rng(self.config.seed + 1)
+        chance = chances(self.learned.family)
+        rows = rng.choice(len(chance), self.config.student.bank, p=chance)
+        bank = judged_by(teacher, self.learned.samples_g[rows], self.standard, rng, self.device)
+        student, second = self._student(bank)
+        figures = _figures(student, self.shown.samples_g, self.standard, self.layout.segments)
+        figures["teacher_loss"] = round(first.losses[-1], 4)
+        return student, self.standard, teacher.cpu(), figures, first.minutes + second.minutes
+
+    def forget(self) -> None:
+        """Remove the checkpoints: the results are written."""
+        for name in ("teacher", "student"):
+            if checkpoint := self._checkpoint(name):
+                checkpoint.discard()
+
+    def _teacher(self) -> tuple[Teacher, Course]:
+        config = self.config.teacher
+        torch.manual_seed(self.config.seed)
+        teacher = Teacher(
+            channels=CHANNELS,
+            samples=self.layout.window_samples,
+            segments=self.layout.segments,
+            families=len(self.layout.families),
+            width=config.width,
+            depth=config.depth,
+            members=config.members,
+        ).to(self.device)
+        step = TeacherStep(teacher, self.learned, self.standard, config.batch, self.config.seed)
+        optimizer = torch.optim.AdamW(teacher.parameters(), config.learning_rate, weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps)
+        rng = np.random.default_rng(self.config.seed)
+        course = loop(
+            {"teacher": teacher}, optimizer, schedule, rng, step, config.steps,
+            checkpoint=self._checkpoint("teacher"), clip_norm=1.0, name="training the teacher",
+        )  # fmt: skip
+        return teacher.eval(), course
+
+    def _student(self, bank: Bank) -> tuple[Student, Course]:
+        config = self.config.student
+        torch.manual_seed(self.config.seed)
+        student = Student(segments=self.layout.segments, width=config.width, context=config.context).to(self.device)
+        optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
+        rng = np.random.default_rng(self.config.seed)
+        step = StudentStep(student, self.learned, self.standard, bank, config.batch, config.augmented)
+        course = loop(
+            {"student": student}, optimizer, schedule, rng, step, config.steps,
+            checkpoint=self._checkpoint("student"), name="training the student",
+        )  # fmt: skip
+        return student.cpu().eval(), course
+
+    def _checkpoint(self, name: str) -> Checkpoint | None:
+        return None if self._run is None else Checkpoint(self._run / f"{name}.pt", f"{name}-{self._digest}")
 
 
-def train(
-    windows: NormalWindows, layout: Layout, config: Config, device: torch.device
-) -> tuple[Student, dict[str, Singles], dict[str, float]]:
-    """The loop.
+class StudentStep:
+    """One step of the student: its own windows, and some of the teacher's bank."""
 
-    Returns:
-        The student on the CPU, the teacher's standardisation (`mean`, `spread`, each (1, 1, 4, 4)), and the losses
-        on the wearers held back.
+    def __init__(
+        self, student: Student, windows: NormalWindows, standard: Standard, bank: Bank, batch: int, augmented: float
+    ) -> None:
+        """`augmented`: share of the batch that is distorted."""
+        self._student, self._windows, self._standard, self._bank = student, windows, standard, bank
+        self._batch, self._distorted = batch, round(augmented * batch)
+        self._chance = chances(windows.family)
 
-    Raises:
-        TrainingError: fewer than two wearers.
-    """
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    wearers = rng.permutation(np.unique(windows.wearer))
-    if len(wearers) < 2:
-        raise TrainingError("one wearer alone cannot both train and be held back; add recordings of another")
-    shown = np.isin(windows.wearer, wearers[: max(1, round(config.held_back * len(wearers)))])
-    standard = _standardisation(windows.samples_g[~shown], layout.segments)
-    student = Student(segments=layout.segments, width=config.width, context=config.context).to(device)
-    optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
-    chance = _chances(windows.family[~shown])
-    pool = np.flatnonzero(~shown)
-    for _ in track(range(config.steps), "training"):
-        chosen = windows.samples_g[rng.choice(pool, config.batch, p=chance)]
-        count = round(config.augmented * config.batch)
+    def __call__(self, rng: np.random.Generator) -> Tensor:
+        """The loss of one batch."""
+        device = self._student.gain.device
+        chosen = self._windows.samples_g[rng.choice(len(self._chance), self._batch, p=self._chance)]
+        count = self._distorted
         chosen = np.concatenate([distort(chosen[:count], rng), chosen[count:]])
-        features, target = _pair(chosen, layout.segments, standard, device)
-        embedding, expected, log_variance = student(features)
-        loss = _imitation(embedding, target) + _surprise(expected[count:], log_variance[count:], target[count:])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call] # torch
-        optimizer.step()
-        schedule.step()
-    student = student.cpu().eval()
-    return student, standard, _losses(student, windows.samples_g[shown], layout.segments, standard)
+        target = self._standard.describe(chosen, self._student.segments).to(device)
+        lent = torch.from_numpy(rng.integers(0, len(self._bank.spread), BANK_BATCH))
+        features = torch.cat(
+            [torch.from_numpy(extract(chosen, self._student.segments)), self._bank.features[lent]]
+        ).to(device)
+        embedding, expected, log_variance, spread, faults, free = self._student(features)
+        clean, asked = slice(count, self._batch), slice(self._batch, None)
+        strangeness = (embedding[asked] - expected[asked]).square().mean(dim=1).clamp(min=1e-3).log()
+        return (
+            mse_loss(embedding[: self._batch], target)
+            + surprise(expected[clean], log_variance[clean], target[clean])
+            + 0.1 * mse_loss(spread[asked], self._bank.spread[lent].to(device))
+            + 0.1 * binary_cross_entropy_with_logits(faults[asked], self._bank.faults[lent].to(device))
+            + 0.1 * _relation(free[asked], self._bank.place[lent].to(device))
+            + 0.1 * (1 - _correlation(strangeness, self._bank.surprise[lent].to(device)))
+        )
 
 
-def _standardisation(samples_g: Singles, segments: int) -> dict[str, Singles]:
-    """Mean and spread of each descriptor of each axis over all segments."""
-    described = describe(samples_g, segments)
-    return {
-        "mean": described.mean(axis=(0, 1), keepdims=True),
-        "spread": described.std(axis=(0, 1), keepdims=True) + 1e-3,
-    }
-
-
-def _chances(family: np.ndarray) -> np.ndarray:
-    """Draw families by the square root of their size, so that the waist (80 % of all) does not drown the rest."""
-    counts = np.bincount(family)
-    weight = 1 / np.sqrt(counts[family])
-    return np.asarray(weight / weight.sum())
-
-
-def _pair(
-    samples_g: Singles, segments: int, standard: dict[str, Singles], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Features (n, 8, samples) and the teacher's answer (n, segments * 4 * 4)."""
-    target = (describe(samples_g, segments) - standard["mean"]) / standard["spread"]
-    return torch.from_numpy(extract(samples_g, segments)).to(device), torch.from_numpy(
-        target.reshape(len(target), -1)
-    ).to(device)
-
-
-def _imitation(embedding: Tensor, target: Tensor) -> Tensor:
-    return (embedding - target).square().mean()
-
-
-def _surprise(expected: Tensor, log_variance: Tensor, target: Tensor) -> Tensor:
+def surprise(expected: Tensor, log_variance: Tensor, target: Tensor) -> Tensor:
     """Squared error of the mean, and a Gaussian fit of the variance that does not bend the mean."""
     error = (target - expected).square()
+    log_variance = log_variance.clamp(-6.0, 4.0)
     return error.mean() + 0.5 * (log_variance + error.detach() * torch.exp(-log_variance)).mean()
 
 
-def _losses(student: Student, samples_g: Singles, segments: int, standard: dict[str, Singles]) -> dict[str, float]:
-    features, target = _pair(samples_g, segments, standard, torch.device("cpu"))
-    with torch.no_grad():
-        embedding, expected, _ = student(features)
+def _relation(free: Tensor, place: Tensor) -> Tensor:
+    """How differently student and teacher see which windows are alike (Park et al. 2019, CVPR, relational distillation)."""
+    mine, theirs = normalize(free, dim=1), normalize(place, dim=1)
+    return mse_loss(mine @ mine.T, theirs @ theirs.T)
+
+
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson's: the student ranks windows by strangeness as the teacher does."""
+    return cosine_similarity(a - a.mean(), b - b.mean(), dim=0)
+
+
+@torch.no_grad()
+def _figures(student: Student, samples_g: np.ndarray, standard: Standard, segments: int) -> Figures:
+    target = standard.describe(samples_g, segments)
+    embedding, expected, *_ = student(torch.from_numpy(extract(samples_g, segments)))
     return {
-        "imitation": round(_imitation(embedding, target).item(), 4),
-        "context": round((target - expected).square().mean().item(), 4),
+        "imitation": round(mse_loss(embedding, target).item(), 4),
+        "context": round(mse_loss(expected, target).item(), 4),
     }
-
-
-def save_weights(student: Student, standard: dict[str, Singles], path: Path) -> None:
-    """Arrays only: no pickle, so that a weights file can be opened without trust."""
-    arrays = {f"student.{name}": value.numpy() for name, value in student.state_dict().items()}
-    np.savez(path, allow_pickle=False, **arrays, **{f"teacher.{name}": value for name, value in standard.items()})
-
-
-def load_student(path: Path, segments: int) -> Student:
-    """The student in `path`, its sizes read from its arrays.
-
-    Raises:
-        TrainingError: the file is missing or holds other arrays.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            state = {key[8:]: torch.from_numpy(arrays[key]) for key in arrays if key.startswith("student.")}
-        width, context = state["encoder.0.weight"].shape[0], state["look.bias"].shape[0] // segments
-        student = Student(segments=segments, width=width, context=context)
-        student.load_state_dict(state)
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        raise TrainingError(
-            f"weights {path}: {first_line(error)}; make them with `python -m training train`"
-        ) from error
-    return student.eval()
-
-
-def _commit() -> str:
-    answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
