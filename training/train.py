@@ -6,16 +6,13 @@ what the fourth should be. The distance to normal places and the surprise of the
 """
 
 import argparse
-import json
-import subprocess
-import time
+import io
 import zipfile
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from agent.errors import first_line
@@ -23,10 +20,16 @@ from agent.features import extract
 from agent.layout import POSITIONS, Layout
 from agent.records import Singles
 from training.augment import distort
+from training.datasets.corpus import Corpus, add_data_arguments, open_corpus, tell
 from training.errors import TrainingError
+from training.files import write_atomically
+from training.loop import Checkpoint, Course, loop
 from training.model import Student
+from training.processes import joined
+from training.progress import watched
+from training.record import RunRecord, code_version, device_name, digest_of, write_record
 from training.teacher import describe
-from training.windows import NormalWindows, normal_recordings, normal_windows
+from training.windows import NormalWindows, held_back, normal_windows
 
 CONFIG = Path(__file__).parent / "configs" / "student.toml"
 
@@ -48,34 +51,56 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/student"), help="folder for weights and run record")
-    parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
+    add_data_arguments(parser)
+    parser.add_argument("--with-public", action="store_true", help="with --folder: train on the datasets as well")
     parser.add_argument("--steps", type=int, help="fewer steps than the configuration says, to try things out")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write `weights.npz` (arrays only) and `run.json` to `--out`."""
+    """Train and write `weights.npz` (arrays only) and `run.json` to `--out`; what was cut off there goes on."""
     config = read_config(args.config, args.steps)
     layout = Layout(positions=POSITIONS)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recordings = track(list(normal_recordings("train", args.root)), "cutting windows")
-    windows = normal_windows(recordings, layout)
-    start = time.monotonic()
-    student, standard, losses = train(windows, layout, config, device)
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_weights(student, standard, args.out / "weights.npz")
-    record = {
-        "config": msgspec.to_builtins(config),
-        "commit": _commit(),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "minutes": round((time.monotonic() - start) / 60, 2),
-        "torch": torch.__version__,
-        "windows": len(windows.wearer),
-        "wearers": sorted({str(wearer) for wearer in windows.wearer}),
-        "parameters": sum(weight.numel() for weight in student.parameters()),
-        "losses": losses,
-    }
-    (args.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{args.out}: {record['parameters']} parameters, {record['minutes']} min, {losses}")
+    with joined() as place:
+        corpus = open_corpus(args.root, args.folder, layout, with_public=args.with_public)
+        if place.leads:
+            tell(corpus)
+        windows = normal_windows(watched(list(corpus.normal("train")), "cutting windows"), layout)
+        digest = digest_of(config, windows.samples_g, windows.family, windows.wearer)
+        checkpoint = Checkpoint(args.out / "checkpoint.pt", digest)
+        student, standard, losses, course = train(windows, layout, config, place.device, checkpoint)
+        if place.leads:
+            save_weights(student, standard, args.out / "weights.npz")
+            record = _record(config, corpus, windows, place.device, student, losses, course)
+            write_record(record, args.out)
+            checkpoint.discard()
+            print(f"{args.out}: {record.parameters} parameters, {record.minutes} min, {losses}")
+
+
+def _record(
+    config: Config,
+    corpus: Corpus,
+    windows: NormalWindows,
+    device: torch.device,
+    student: Student,
+    losses: dict[str, float],
+    course: Course,
+) -> RunRecord:
+    commit, uncommitted = code_version()
+    return RunRecord(
+        commit=commit,
+        uncommitted=uncommitted,
+        config=msgspec.to_builtins(config),
+        data=corpus.facts(),
+        left_out=corpus.left_out,
+        notes=corpus.notes,
+        wearers=sorted({str(wearer) for wearer in windows.wearer}),
+        device=device_name(device),
+        minutes=round(course.minutes, 2),
+        torch=str(torch.__version__),
+        windows=len(windows.wearer),
+        parameters=sum(weight.numel() for weight in student.parameters()),
+        figures=losses,
+    )
 
 
 def read_config(path: Path, steps: int | None = None) -> Config:
@@ -92,42 +117,35 @@ def read_config(path: Path, steps: int | None = None) -> Config:
 
 
 def train(
-    windows: NormalWindows, layout: Layout, config: Config, device: torch.device
-) -> tuple[Student, dict[str, Singles], dict[str, float]]:
+    windows: NormalWindows, layout: Layout, config: Config, device: torch.device, checkpoint: Checkpoint | None = None
+) -> tuple[Student, dict[str, Singles], dict[str, float], Course]:
     """The loop.
 
     Returns:
-        The student on the CPU, the teacher's standardisation (`mean`, `spread`, each (1, 1, 4, 4)), and the losses
-        on the wearers held back.
-
-    Raises:
-        TrainingError: fewer than two wearers.
+        The student on the CPU, the teacher's standardisation (`mean`, `spread`, each (1, 1, 4, 4)), the losses on what
+        was held back, and how it went.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    wearers = rng.permutation(np.unique(windows.wearer))
-    if len(wearers) < 2:
-        raise TrainingError("one wearer alone cannot both train and be held back; add recordings of another")
-    shown = np.isin(windows.wearer, wearers[: max(1, round(config.held_back * len(wearers)))])
+    shown = held_back(windows, config.held_back, rng)
     standard = _standardisation(windows.samples_g[~shown], layout.segments)
     student = Student(segments=layout.segments, width=config.width, context=config.context).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     chance = _chances(windows.family[~shown])
     pool = np.flatnonzero(~shown)
-    for _ in track(range(config.steps), "training"):
+    count = round(config.augmented * config.batch)
+
+    def step(rng: np.random.Generator) -> Tensor:
         chosen = windows.samples_g[rng.choice(pool, config.batch, p=chance)]
-        count = round(config.augmented * config.batch)
         chosen = np.concatenate([distort(chosen[:count], rng), chosen[count:]])
         features, target = _pair(chosen, layout.segments, standard, device)
         embedding, expected, log_variance = student(features)
-        loss = _imitation(embedding, target) + _surprise(expected[count:], log_variance[count:], target[count:])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call] # torch
-        optimizer.step()
-        schedule.step()
+        return _imitation(embedding, target) + _surprise(expected[count:], log_variance[count:], target[count:])
+
+    course = loop({"student": student}, optimizer, schedule, rng, step, config.steps, checkpoint=checkpoint)
     student = student.cpu().eval()
-    return student, standard, _losses(student, windows.samples_g[shown], layout.segments, standard)
+    return student, standard, _losses(student, windows.samples_g[shown], layout.segments, standard), course
 
 
 def _standardisation(samples_g: Singles, segments: int) -> dict[str, Singles]:
@@ -179,7 +197,10 @@ def _losses(student: Student, samples_g: Singles, segments: int, standard: dict[
 def save_weights(student: Student, standard: dict[str, Singles], path: Path) -> None:
     """Arrays only: no pickle, so that a weights file can be opened without trust."""
     arrays = {f"student.{name}": value.numpy() for name, value in student.state_dict().items()}
-    np.savez(path, allow_pickle=False, **arrays, **{f"teacher.{name}": value for name, value in standard.items()})
+    arrays |= {f"teacher.{name}": value for name, value in standard.items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_atomically(path, content.getvalue())
 
 
 def load_student(path: Path, segments: int) -> Student:
@@ -199,8 +220,3 @@ def load_student(path: Path, segments: int) -> Student:
             f"weights {path}: {first_line(error)}; make them with `python -m training train`"
         ) from error
     return student.eval()
-
-
-def _commit() -> str:
-    answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
