@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from agent.errors import AgentError
 from training import choose, evaluate, train
 from training.datasets import convert
 from training.errors import TrainingError
@@ -23,9 +24,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         COMMANDS[args.command][0].main(args)
-    except TrainingError as error:
+    except (TrainingError, AgentError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("training: interrupted; `train` goes on from its last checkpoint when started again", file=sys.stderr)
+        return 130
     return 0
 
 

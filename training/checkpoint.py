@@ -81,6 +81,7 @@ class Checkpoint:
             state.schedule.load_state_dict(saved["schedule"])
             state.step, state.losses, state.seconds = saved["step"], list(saved["losses"]), saved["seconds"]
             _take_chance(saved["chances"], state.rng)
+            torch.set_num_threads(saved["threads"])  # another number adds up in another order: other last bits
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"{self.path}: does not fit: {first_line(error)}; {self._remedy()}") from error
         return True
@@ -101,6 +102,7 @@ class Checkpoint:
             "step": state.step,
             "losses": state.losses,
             "seconds": state.seconds,
+            "threads": torch.get_num_threads(),
         }
 
     def _read(self) -> dict[str, Any]:

@@ -83,8 +83,10 @@ def _git(*words: str) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """As its maker calls it, for a GPU; else `cpu`."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """As its maker calls it, for a GPU; else `cpu` with the number of threads, on which the last bits depend."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"
 
 
 def digest_of(config: object, *arrays: NDArray[Any]) -> str:

@@ -7,8 +7,10 @@ window shows, how strange it is beside others, and which windows are alike.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,18 +18,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similar
 
 from agent.features import CHANNELS, extract
 from agent.layout import POSITIONS, Layout
-from training import corpus as corpora
 from training.augment import distort
 from training.config import REDUCED, Config, read_config
-from training.errors import TrainingError
+from training.datasets.corpus import Corpus, add_data_arguments, open_corpus, tell
 from training.lessons import Bank, Standard, TeacherStep, chances, judged_by, standard_of
 from training.loop import Checkpoint, Course, loop
 from training.model import Student
-from training.processes import Place, joined
-from training.record import Figures, run_record, write_record
+from training.processes import joined
+from training.progress import watched
+from training.record import RunRecord, code_version, device_name, digest_of, write_record
 from training.teacher import Teacher
 from training.weights import save_weights
-from training.windows import NormalWindows, normal_windows, some
+from training.windows import NormalWindows, held_back, normal_windows, some
 
 BANK_BATCH = 64
 
@@ -36,53 +38,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Tell `parser` what `main` needs."""
     parser.add_argument("--config", type=Path, default=REDUCED, help="TOML file (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/student"), help="folder for weights and run record")
+    add_data_arguments(parser)
+    parser.add_argument("--with-public", action="store_true", help="with --folder: train on the datasets as well")
     parser.add_argument("--steps", type=int, help="fewer steps than the configuration says, to try things out")
-    corpora.add_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write `weights.npz`, `teacher.npz` (arrays only) and `run.json` to `--out`."""
+    """Train and write `weights.npz`, `teacher.npz` and `run.json` to `--out`; what was cut off there goes on."""
     config, layout = read_config(args.config, args.steps), Layout(positions=POSITIONS)
     with joined() as place:
-        corpus = corpora.chosen(args, layout)
-        windows = normal_windows(corpus.normal("train"), layout)
-        lot = Lot(config, layout, windows, place, args.out)
-        student, standard, teacher, figures, minutes = lot.train()
-        if not place.leads:
-            return
-        save_weights(args.out / "weights.npz", student, standard)
-        save_weights(args.out / "teacher.npz", teacher, standard)
-        record = run_record(config, corpus, windows, student, figures, minutes, place.device)
-        write_record(record, args.out)
-        lot.forget()
-    print(f"{args.out}: {record.parameters} parameters, {record.minutes} min, {figures}")
+        corpus = open_corpus(args.root, args.folder, layout, with_public=args.with_public)
+        if place.leads:
+            tell(corpus)
+        windows = normal_windows(watched(list(corpus.normal("train")), "cutting windows"), layout)
+        lot = Lot(config, layout, windows, place.device, args.out)
+        outcome = lot.train()
+        if place.leads:
+            save_weights(outcome.student, lot.standard, args.out / "weights.npz")
+            save_weights(outcome.teacher, lot.standard, args.out / "teacher.npz")
+            record = _record(config, corpus, windows, place.device, outcome)
+            write_record(record, args.out)
+            lot.forget()
+            print(f"{args.out}: {record.parameters} parameters, {record.minutes} min, {record.figures}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training gives; both networks on the CPU."""
+
+    student: Student
+    teacher: Teacher
+    figures: dict[str, float]
+    """On what was held back."""
+    minutes: float
+
+
+def _record(
+    config: Config, corpus: Corpus, windows: NormalWindows, device: torch.device, outcome: Outcome
+) -> RunRecord:
+    commit, uncommitted = code_version()
+    return RunRecord(
+        commit=commit,
+        uncommitted=uncommitted,
+        config=msgspec.to_builtins(config),
+        data=corpus.facts(),
+        left_out=corpus.left_out,
+        notes=corpus.notes,
+        wearers=sorted({str(wearer) for wearer in windows.wearer}),
+        device=device_name(device),
+        minutes=round(outcome.minutes, 2),
+        torch=str(torch.__version__),
+        windows=len(windows.wearer),
+        parameters=sum(weight.numel() for weight in outcome.student.parameters()),
+        figures=outcome.figures,
+    )
 
 
 class Lot:
     """One training: windows, configuration, and where it runs."""
 
-    def __init__(self, config: Config, layout: Layout, windows: NormalWindows, place: Place, run: Path | None) -> None:
-        """Args: as named; `run` is the folder for checkpoints, None = none are kept.
+    def __init__(
+        self, config: Config, layout: Layout, windows: NormalWindows, device: torch.device, run: Path | None
+    ) -> None:
+        """`run` is the folder for checkpoints; None = none are kept.
 
         Raises:
-            TrainingError: fewer than two wearers.
+            DataError: too few windows to hold any back.
         """
-        self.config, self.layout, self.device, self._run = config, layout, place.device, run
-        rng = np.random.default_rng(config.seed)
-        wearers = rng.permutation(np.unique(windows.wearer))
-        if len(wearers) < 2:
-            raise TrainingError("one wearer alone cannot both train and be held back; add recordings of another")
-        shown = np.isin(windows.wearer, wearers[: max(1, round(config.held_back * len(wearers)))])
+        self.config, self.layout, self.device, self._run = config, layout, device, run
+        shown = held_back(windows, config.held_back, np.random.default_rng(config.seed))
         self.learned, self.shown = some(windows, ~shown), some(windows, shown)
         self.standard = standard_of(self.learned.samples_g, layout.segments)
-        self._digest = corpora.digest(config, windows)
+        self._digest = digest_of(config, windows.samples_g, windows.family, windows.wearer)
 
-    def train(self) -> tuple[Student, Standard, Teacher, Figures, float]:
-        """Both loops.
-
-        Returns:
-            Student and teacher on the CPU, the standardisation, figures on the wearers held back, minutes.
-        """
+    def train(self) -> Outcome:
+        """Both loops, one after the other."""
         teacher, first = self._teacher()
         rng = np.random.default_rng(self.config.seed + 1)
         chance = chances(self.learned.family)
@@ -90,8 +120,7 @@ class Lot:
         bank = judged_by(teacher, self.learned.samples_g[rows], self.standard, rng, self.device)
         student, second = self._student(bank)
         figures = _figures(student, self.shown.samples_g, self.standard, self.layout.segments)
-        figures["teacher_loss"] = round(first.losses[-1], 4)
-        return student, self.standard, teacher.cpu(), figures, first.minutes + second.minutes
+        return Outcome(student, teacher.cpu(), figures, first.minutes + second.minutes)
 
     def forget(self) -> None:
         """Remove the checkpoints: the results are written."""
@@ -136,7 +165,7 @@ class Lot:
         return student.cpu().eval(), course
 
     def _checkpoint(self, name: str) -> Checkpoint | None:
-        return None if self._run is None else Checkpoint(self._run / f"{name}.pt", f"{name}-{self._digest}")
+        return None if self._run is None else Checkpoint(self._run / f"{name}.pt", f"{name} {self._digest}")
 
 
 class StudentStep:
@@ -193,7 +222,7 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _figures(student: Student, samples_g: np.ndarray, standard: Standard, segments: int) -> Figures:
+def _figures(student: Student, samples_g: np.ndarray, standard: Standard, segments: int) -> dict[str, float]:
     target = standard.describe(samples_g, segments)
     embedding, expected, *_ = student(torch.from_numpy(extract(samples_g, segments)))
     return {

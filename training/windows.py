@@ -1,7 +1,7 @@
 """Recordings -> windows for training, through the agent's own ingest and windows."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.batch import cut_recording
 from agent.layout import Layout
 from agent.quality import CERTAIN, Assessor
-from agent.records import Floats, Integers, Singles
+from agent.records import Booleans, Floats, Integers, Singles
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import SPLIT, split
 from training.errors import DataError
@@ -75,3 +75,27 @@ def normal_windows(
     return NormalWindows(
         np.concatenate(samples), np.concatenate(family), np.array(wearer), np.array(session), np.concatenate(end_s)
     )
+
+
+def held_back(windows: NormalWindows, share: float, rng: np.random.Generator) -> Booleans:
+    """(m,) windows on which losses are shown and nothing is trained: all of some wearers, at least one.
+
+    Of a single wearer the last part of each session is held back; what is shown is then kinder than the truth.
+
+    Raises:
+        DataError: too few windows to hold any back.
+    """
+    wearers = rng.permutation(np.unique(windows.wearer))
+    shown = np.isin(windows.wearer, wearers[: max(1, round(share * len(wearers)))])
+    if len(wearers) == 1:
+        last = {name: windows.end_s[windows.session == name] for name in np.unique(windows.session)}
+        until_s = {name: np.quantile(end_s, 1 - share) for name, end_s in last.items()}
+        shown = windows.end_s > np.array([until_s[name] for name in windows.session])
+    if not shown.any() or shown.all():
+        raise DataError(f"{len(shown)} windows of normal wear are too few to train on; add recordings")
+    return np.asarray(shown)
+
+
+def some(windows: NormalWindows, rows: Booleans) -> NormalWindows:
+    """Those rows."""
+    return NormalWindows(*(getattr(windows, field.name)[rows] for field in fields(windows)))

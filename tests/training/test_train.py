@@ -1,6 +1,7 @@
 """Training on a little simulated movement: repeatable, it learns, and its weights need no trust to be opened."""
 
 import pickle
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from agent.simulate import simulate  # noqa: E402
 from training.errors import TrainingError  # noqa: E402
 from training.teacher import describe  # noqa: E402
 from training.train import CONFIG, _chances, load_student, read_config, save_weights, train  # noqa: E402
-from training.windows import NormalWindows  # noqa: E402
+from training.windows import NormalWindows, held_back  # noqa: E402
 
 LAYOUT = Layout(positions=POSITIONS)
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def trained(windows):
 
 
 def test_two_trainings_with_one_seed_agree_to_the_bit(windows, trained):
-    again, standard, losses = train(windows, LAYOUT, config(), CPU)
+    again, standard, losses, _ = train(windows, LAYOUT, config(), CPU)
     for (name, one), (_, two) in zip(trained[0].state_dict().items(), again.state_dict().items(), strict=True):
         assert torch.equal(one, two), name
     assert all(np.array_equal(trained[1][key], standard[key]) for key in standard)
@@ -49,12 +50,12 @@ def test_two_trainings_with_one_seed_agree_to_the_bit(windows, trained):
 
 
 def test_another_seed_gives_other_weights(windows, trained):
-    other, _, _ = train(windows, LAYOUT, config(seed=4), CPU)
+    other, _, _, _ = train(windows, LAYOUT, config(seed=4), CPU)
     assert not torch.equal(other.gain, trained[0].gain)
 
 
 def test_the_loss_falls(windows, trained):
-    _, _, losses = train(windows, LAYOUT, config(steps=60, learning_rate=1e-2), CPU)
+    _, _, losses, _ = train(windows, LAYOUT, config(steps=60, learning_rate=1e-2), CPU)
     assert losses["imitation"] < 0.85 * trained[2]["imitation"]
     assert all(np.isfinite(list(losses.values())))
 
@@ -79,7 +80,7 @@ def test_families_are_drawn_by_the_square_root_of_their_size():
 
 
 def test_weights_round_trip_without_pickle(trained, tmp_path):
-    student, standard, _ = trained
+    student, standard, _, _ = trained
     save_weights(student, standard, tmp_path / "weights.npz")
     again = load_student(tmp_path / "weights.npz", LAYOUT.segments)
     features = torch.randn(4, 8, 128)
@@ -103,7 +104,7 @@ def test_weights_that_are_none_are_refused_in_one_line(tmp_path, content):
 def test_weights_of_another_shape_or_none_are_refused(trained, tmp_path):
     with pytest.raises(TrainingError):
         load_student(tmp_path / "nowhere.npz", 4)
-    student, standard, _ = trained
+    student, standard, _, _ = trained
     save_weights(student, standard, tmp_path / "weights.npz")
     with pytest.raises(TrainingError):
         load_student(tmp_path / "weights.npz", 3)
@@ -120,9 +121,30 @@ def test_a_wrong_configuration_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_a_single_wearer_is_not_enough_and_says_so(windows):
-    alone = NormalWindows(
-        windows.samples_g, windows.family, np.full(len(windows.family), "w"), windows.session, windows.end_s
+def alone(windows, rows=slice(None)):
+    wearer = np.full(len(windows.family), "w")[rows]
+    return NormalWindows(
+        windows.samples_g[rows], windows.family[rows], wearer, windows.session[rows], windows.end_s[rows]
     )
-    with pytest.raises(TrainingError, match="wearer"):
-        train(alone, LAYOUT, config(), CPU)
+
+
+def test_a_single_wearer_is_held_back_by_time(windows):
+    ends = np.concatenate([np.arange(np.sum(windows.session == name)) for name in ("w0", "w1", "w2")]).astype(float)
+    own = alone(replace(windows, end_s=ends))
+    shown = held_back(own, 0.1, np.random.default_rng(0))
+    assert 0.05 < shown.mean() < 0.15
+    for name in ("w0", "w1", "w2"):
+        mine = own.session == name
+        assert ends[mine & shown].min() > ends[mine & ~shown].max()
+    assert train(own, LAYOUT, config(), CPU)[2]["imitation"] > 0
+
+
+def test_a_single_window_is_not_enough_and_says_so(windows):
+    with pytest.raises(TrainingError, match="too few"):
+        train(alone(windows, slice(1)), LAYOUT, config(), CPU)
+
+
+def test_wearers_are_held_back_whole(windows):
+    shown = held_back(windows, 0.34, np.random.default_rng(0))
+    assert len(set(windows.wearer[shown])) == 1
+    assert not set(windows.wearer[shown]) & set(windows.wearer[~shown])

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +90,18 @@ class Corpus:
         return [facts for source in self.sources for facts in source.facts()]
 
     @property
-    def folder(self) -> OwnFolder | None:
-        """The user's own, where there is one."""
-        return next((source for source in self.sources if isinstance(source, OwnFolder)), None)
+    def left_out(self) -> dict[str, int]:
+        """Why parts of a user's folder are not used -> how many."""
+        return dict(Counter(problem.reason for own in self.folders() for problem in own.problems))
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user's folder does not allow."""
+        return [note for own in self.folders() for note in own.notes]
+
+    def folders(self) -> list[OwnFolder]:
+        """The user's own."""
+        return [source for source in self.sources if isinstance(source, OwnFolder)]
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,22 +111,22 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_corpus(root: Path | None, folder: Path | None, layout: Layout, *, with_public: bool) -> Corpus:
-    """The public datasets, or a folder, or both; what of the folder cannot be used is told on standard error.
+    """The public datasets, or a folder, or both.
 
     Raises:
-        DataError: nothing usable is left, or the datasets are missing.
+        DataError: nothing usable is left in the folder, or the datasets are missing.
     """
     if folder is None:
         return Corpus((Public(root),))
     own = open_folder(folder, layout, alone=not with_public)
-    tell(own)
     return Corpus((Public(root), own) if with_public else (own,))
 
 
-def tell(folder: OwnFolder) -> None:
-    """One line for each thing that is not used, then how many there were, then what that means."""
-    lines = [f"not used: {problem.text}" for problem in folder.problems]
-    if lines:
-        lines.append(f"{len(lines)} problems in {folder.path}; going on with {len(folder.usable)} recordings")
-    lines += [f"note: {note}" for note in folder.notes]
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+def tell(corpus: Corpus) -> None:
+    """On standard error, one line for each thing that is not used, how many there were, and what that means."""
+    for own in corpus.folders():
+        lines = [f"not used: {problem.text}" for problem in own.problems]
+        if lines:
+            lines.append(f"{len(lines)} problems in {own.path}; going on with {len(own.usable)} recordings")
+        lines += [f"note: {note}" for note in own.notes]
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
