@@ -43,6 +43,8 @@ class FamilyCalibration:
     """(n + 1,) upper end."""
     wearers: int
     """How many people they come from."""
+    parts: tuple[Floats, ...] = ()
+    """Of each of `PARTS`: (k,) its largest value in each half-minute, ascending; empty = this family has no such part."""
 
 
 class Calibration:
@@ -62,6 +64,15 @@ class Calibration:
             above = len(known.scores) - np.searchsorted(known.scores, score[rows], side="left")
             out[:, rows] = (1 + above) / (1 + len(known.scores)), known.low[above], known.high[above]
         return out[0], out[1], out[2]
+
+    def p_of_parts(self, parts: Floats, family: int) -> Floats:
+        """(parts,) p-value of each part of one row's score, as of the whole; NaN where it has none."""
+        found = np.full(len(parts), np.nan)
+        for index, normal in enumerate(self.families[family].parts):
+            if len(normal) and np.isfinite(parts[index]):
+                above = len(normal) - np.searchsorted(normal, parts[index], side="left")
+                found[index] = (1 + above) / (1 + len(normal))
+        return found
 
     def rank(self, windows: Windows, score: Floats, trusted: Booleans) -> Surprise:
         """Merge the positions of each window.

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from agent.events import Contribution, Event, EventData, Masses, Spread, event_id, iso_time
+from agent.attribute import contributions
+from agent.calibrate import Calibration
+from agent.events import Contribution, Event, EventData, Masses, Part, Spread, event_id, iso_time
 from agent.explain import explain, strongest
 from agent.judge import Judged
 from agent.layout import Layout
 from agent.quality import CERTAIN
-from agent.records import CAUSES, LABELS, Explanation, Quality
-from agent.score import Prototypes, contributions, offset
+from agent.records import CAUSES, LABELS, PARTS, Explanation, Quality
+from agent.score import Prototypes
 from agent.track import Change
 
 FAULT_WORDS = {
@@ -32,6 +34,13 @@ DOUBT_WORDS = {
     "poor_signal": "the signal is too poor to tell normal from a fault; it is decided when the sensor delivers again",
 }
 
+LIKENESS = {
+    "": "",
+    "fall": "; like the falls it has learnt",
+    "freezing": "; trembling in place rather than stepping, as in freezing of gait",
+}
+"""Ends of sentences."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -44,6 +53,7 @@ class Sender:
     alpha: float
     layout: Layout
     prototypes: Prototypes
+    calibration: Calibration
 
 
 class Composer:
@@ -85,6 +95,7 @@ class Composer:
         surprise, verdicts = judged.surprise, judged.verdicts
         leading = int(surprise.leading_row[window])
         explanation = self._explain(judged, leading, rows, names) if leading >= 0 else None
+        parts = self._parts(judged, leading)
         scored = not np.isnan(surprise.p_value[window])
         return EventData(
             kind=happening.kind,
@@ -95,7 +106,7 @@ class Composer:
             end=iso_time(change.at_s),
             verdict=[label for label, kept in zip(LABELS, verdicts.labels[window], strict=True) if kept],  # type: ignore[misc]
             cause=CAUSES[int(verdicts.cause[window])],  # type: ignore[arg-type]
-            sentence=self._sentence(change, judged, rows, names, explanation),
+            sentence=self._sentence(change, judged, rows, names, explanation) + LIKENESS[_resembles(parts)],
             score=_rounded(surprise.score[window]),
             p_value=_rounded(surprise.p_value[window], 6),
             p_interval=(_exact(surprise.p_low[window]), _exact(surprise.p_high[window])) if scored else None,
@@ -106,6 +117,8 @@ class Composer:
             promise_per_day=_exact(verdicts.promise_per_day[window]),
             quality=_quality(judged.quality, rows),
             positions={name: _rounded(judged.scores.score[row]) for name, row in zip(names, rows, strict=True)},
+            parts=parts,
+            resembles=_resembles(parts),  # type: ignore[arg-type]
             contributions=_contributions(explanation),
             bundle=self._sender.bundle_id,
             bundle_digest=self._sender.bundle_digest,
@@ -115,14 +128,27 @@ class Composer:
     def _explain(self, judged: Judged, leading: int, rows: np.ndarray, names: Sequence[str]) -> Explanation:
         sender, one = self._sender, slice(leading, leading + 1)
         anatomy, family = judged.anatomy.of(one), judged.windows.family[one]
+        shares = contributions(anatomy, family, sender.prototypes)[0]
         return explain(
             positions=names,
             leading=int(np.flatnonzero(rows == leading)[0]),
-            shares=contributions(anatomy, family, sender.prototypes)[0],
+            shares=shares,
             above=anatomy.from_prototype[0].transpose(1, 0, 2),
-            offset=offset(int(family[0]), sender.prototypes),
+            offset=float(judged.scores.score[leading] - shares.sum(dtype=np.float64)),
             window_s=sender.layout.window_s,
         )
+
+    def _parts(self, judged: Judged, leading: int) -> dict[str, Part]:
+        """The parts of the leading row's score, those that it has."""
+        if leading < 0:
+            return {}
+        values = judged.scores.parts[leading]
+        p_values = self._sender.calibration.p_of_parts(values, int(judged.windows.family[leading]))
+        return {
+            name: Part(score=_exact(value), p_value=_rounded(p, 6))
+            for name, value, p in zip(PARTS, values, p_values, strict=True)
+            if np.isfinite(value)
+        }
 
     def _sentence(
         self,
@@ -168,6 +194,8 @@ def _about_the_sensor(data: EventData) -> EventData:
         belief=Masses(normal=0.0, noise=fault, novelty=0.0),
         plausibility=Masses(normal=rest, noise=1.0, novelty=rest),
         spread=None,
+        parts={},
+        resembles="",
         contributions=[],
     )
 
@@ -194,7 +222,17 @@ def _spread(judged: Judged, leading: int) -> Spread | None:
     if leading < 0:
         return None
     scores = judged.scores
-    return Spread(aleatoric=_exact(scores.aleatoric[leading]), epistemic=_exact(scores.epistemic[leading]))
+    return Spread(
+        aleatoric=_exact(scores.aleatoric[leading]),
+        epistemic=_exact(scores.epistemic[leading]),
+        disagreement=_exact(scores.disagreement[leading]),
+    )
+
+
+def _resembles(parts: dict[str, Part]) -> str:
+    """The known novelty that is stronger than in nine normal half-minutes of ten; of several the strongest."""
+    strength = {name: part.score for name, part in parts.items() if name in LIKENESS and part.score >= 1}
+    return max(strength, key=strength.__getitem__, default="")
 
 
 def _quality(quality: Quality, rows: np.ndarray) -> dict[str, float]:

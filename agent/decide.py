@@ -24,8 +24,8 @@ from agent.quality import CERTAIN
 from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Verdicts
 
 ALIEN_SCORE = 10.0
-"""Beyond this many scales from normal, nothing like it was ever seen: the hardest of 1,273 falls of SisFall is at 6.
-Novelty or a fault? The answer holds both."""
+"""Where the open part of the score is beyond this many scales from normal, nothing like it was ever seen: the hardest of
+1,273 falls of SisFall is at 6. Novelty or a fault? The answer holds both."""
 
 SETS = np.array([[bits >> label & 1 for label in range(3)] for bits in range(8)], dtype=float)
 """(8, 3) the subsets of `LABELS`, numbered by their bits: 1 = {normal}, 2 = {noise}, 4 = {novelty}, 7 = all."""
@@ -36,7 +36,9 @@ def level(false_alarms_per_day: float) -> float:
     return false_alarms_per_day / BLOCKS_PER_DAY
 
 
-def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float) -> Verdicts:
+def decide(
+    surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float, alien: Booleans
+) -> Verdicts:
     """The verdict of each window.
 
     Args:
@@ -44,16 +46,16 @@ def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: fl
         fault: (n,) evidence of a fault of the leading position, in [0, 1]; of any where none could be scored.
         promise_per_day: (n,) see `Calibration.promise_per_day`.
         alpha: level at which `normal` is ruled out.
+        alien: (n,) nothing like it was ever seen, see `ALIEN_SCORE`.
     """
     unscored = np.isnan(surprise.p_value)
-    alien = surprise.score > ALIEN_SCORE
-    masses = _masses(surprise, fault, alpha)
+    masses = _masses(surprise, fault, alpha, alien)
     belief, plausibility = masses[:, [1, 2, 4]], np.clip(masses @ SETS, 0.0, 1.0)
     labels = _undominated(belief, plausibility)
     return Verdicts(labels, belief, plausibility, _causes(labels, unscored, alien), promise_per_day)
 
 
-def _masses(surprise: Surprise, fault: Floats, alpha: float) -> Floats:
+def _masses(surprise: Surprise, fault: Floats, alpha: float, alien: Booleans) -> Floats:
     """(n, 8) mass of each of `SETS`; rows sum to 1."""
     unscored = np.isnan(surprise.p_value)
     p, p_low = np.where(unscored, 1.0, surprise.p_value), np.where(unscored, 1.0, surprise.p_low)
@@ -61,7 +63,7 @@ def _masses(surprise: Surprise, fault: Floats, alpha: float) -> Floats:
     masses[:, 1] = np.where(p_low > alpha, 1 - alpha / (2 * np.maximum(p_low, alpha)), 0.0)
     masses[:, 4] = np.where(p <= alpha, 1 - p / (2 * alpha), 0.0)
     masses[:, 5] = 1 - masses[:, 1] - masses[:, 4]
-    masses[surprise.score > ALIEN_SCORE] = np.eye(8)[6]
+    masses[alien] = np.eye(8)[6]
     masses[unscored] = np.eye(8)[7]
     certain = fault >= CERTAIN
     out = masses * (1 - fault[:, None])

@@ -41,13 +41,24 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     """Contribution divided by the sum of all positive contributions."""
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a score."""
+
+    score: float
+    """0 = a median normal window, 1 = what nine normal half-minutes in ten stay below."""
+    p_value: Unit | None = None
+    """Share of normal half-minutes at least as high."""
+
+
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """Where the doubt comes from."""
 
     aleatoric: Annotated[float, msgspec.Meta(ge=0)]
     """Spread that the model expects of this kind of movement."""
     epistemic: Unit
-    """Share of the score that is distance to everything seen in training."""
+    """Share of the open score that is distance to everything seen in training."""
+    disagreement: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """How far an ensemble of teachers would disagree on such a window, as the student foretells."""
 
 
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +94,11 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout), and `non_wear`."""
     positions: dict[str, float | None]
     """Score of each position heard."""
+    parts: dict[str, Part] = {}
+    """What the score of the leading position is made of: `open` (unlike anything normal), `fall` (like falls that were
+    labelled), `freezing` (trembling in place)."""
+    resembles: Literal["", "fall", "freezing"] = ""
+    """The known novelty that it resembles most, if any."""
     contributions: list[Contribution] = []
     """The places that raised the score most, strongest first."""
     bundle: str

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.calibrate import BLOCKS_PER_DAY, Calibration
-from agent.decide import decide
+from agent.decide import ALIEN_SCORE, decide
 from agent.layout import Layout
 from agent.quality import CERTAIN, Assessor
-from agent.records import Floats, Quality, Scores, Surprise, Verdicts, Windows
+from agent.records import OPEN, PARTS, Floats, Quality, Scores, Surprise, Verdicts, Windows
 from agent.runtime import Runtime
-from agent.score import Anatomy, Prototypes, Scorer
+from agent.score import Anatomy, Prototypes, Rows, Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +36,40 @@ class Judged:
     """(m,) strongest evidence of a fault of each row."""
     verdicts: Verdicts
 
+    def parts(self) -> Floats:
+        """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
+        best = np.full((len(self.windows.end_s), len(PARTS)), -np.inf)
+        scored = np.isfinite(self.scores.score)
+        np.maximum.at(best, self.windows.owner[scored], self.scores.parts[scored])
+        return best
+
 
 class Judge:
-    """Judges windows; the only state is since when each stream has been still."""
+    """Judges windows; its only state is what each stream showed last."""
 
     def __init__(self, model: Model, alpha: float) -> None:
         self.model = model
         self.alpha = alpha
         self._assessor = Assessor(model.layout.rate_hz)
-        self._scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
+        layout = model.layout
+        self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows."""
         samples, family = windows.samples_g, windows.family
-        quality = self._assessor.assess(samples, windows.stream, windows.end_s[windows.owner])
-        scores, anatomy = self._scorer.score(samples, family, quality.missing)
+        end_s = windows.end_s[windows.owner]
+        quality = self._assessor.assess(samples, windows.stream, end_s)
+        scores, anatomy = self._scorer.score(
+            Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
+        )
         fault = quality.faults().max(axis=1, initial=0.0)
         calibration = self.model.calibration
         surprise = calibration.rank(windows, scores.score, fault < CERTAIN)
         spokesman = _spokesman(windows, surprise, fault)
         # several positions share the level, so each can promise less than alone; NaN where nothing was scored
         promise = np.fmax(surprise.smallest_p * BLOCKS_PER_DAY, calibration.promise_per_day(family[spokesman]))
-        verdicts = decide(surprise, fault[spokesman], promise, self.alpha)
+        alien = scores.parts[spokesman, OPEN] > ALIEN_SCORE
+        verdicts = decide(surprise, fault[spokesman], promise, self.alpha, alien)
         return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts)
 
 

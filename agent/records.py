@@ -26,6 +26,11 @@ AXES = ("x", "y", "z", "magnitude")
 """What a contribution can belong to: the three axes of the sensor, and the length of the acceleration."""
 
 
+PARTS = ("open", "fall", "freezing")
+"""What a score is made of: how unlike anything normal; how like the falls that were labelled; trembling in place."""
+OPEN, FALL, FREEZING = range(3)
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """A run of samples from one wearable, as it reached the gateway."""
@@ -92,12 +97,18 @@ class Scores:
 
     score: Floats
     """(m,) nonconformity score, standardised per family: 0 = median normal window; NaN = not scorable."""
+    parts: Floats
+    """(m, 3) what it is made of, see `PARTS`; standardised likewise; -inf = not to be had here."""
     embedding: Singles
     """(m, d) place of the row among normal windows."""
     aleatoric: Floats
     """(m,) spread that the model expects of this kind of movement (unitless, >= 0)."""
     epistemic: Floats
-    """(m,) distance to the nearest normal prototype, share of the score in [0, 1]."""
+    """(m,) distance to the nearest normal prototype, share of the open score in [0, 1]."""
+    disagreement: Floats
+    """(m,) how far the teachers of the ensemble would disagree on such a window, as the student foretells (>= 0)."""
+    faults: Floats
+    """(m, 8) chance in [0, 1] of each kind of fault that training injected, as the student sees it."""
 
 
 @dataclass(frozen=True, slots=True)

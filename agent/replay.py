@@ -18,13 +18,13 @@ from agent.events import Event
 from agent.judge import Judged
 from agent.pipeline import Pipeline
 from agent.recording import Recording, read_recording
-from agent.records import LABELS
+from agent.records import LABELS, PARTS
 from agent.settings import Settings
 from agent.sources.replay import ReplaySource
 
 TICK_S = 10.0
 """Recording time taken in one step; what is found does not depend on it."""
-SCORES_HEADER = ("recording", "wearer", "t_s", "score", "p_value", "p_low", "p_high", "verdict")
+SCORES_HEADER = ("recording", "wearer", "t_s", "score", "p_value", "p_low", "p_high", "verdict", *PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ def _check_positions(recording: Recording, bundle: Bundle) -> None:
 def _rows(recording: Recording, judged: Judged) -> list[list[Any]]:
     """Lines of the scores file; a window that could not be scored has empty cells."""
     surprise, labels = judged.surprise, judged.verdicts.labels
+    parts = judged.parts()
     return [
         [
             recording.name,
@@ -136,10 +137,11 @@ def _rows(recording: Recording, judged: Judged) -> list[list[Any]]:
             f"{end_s:.3f}",
             *(_cell(values[i]) for values in (surprise.score, surprise.p_value, surprise.p_low, surprise.p_high)),
             "|".join(label for label, kept in zip(LABELS, labels[i], strict=True) if kept),
+            *(_cell(value) for value in parts[i]),
         ]
         for i, end_s in enumerate(judged.windows.end_s)
     ]
 
 
 def _cell(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6g}"
+    return "" if not np.isfinite(value) else f"{value:.6g}"

@@ -1,14 +1,21 @@
-"""Rows -> nonconformity scores: how far from every normal place, and how unexpected by its own context.
+"""Rows -> nonconformity scores: how unlike anything normal, how like a fall, how like freezing; merged into one.
 
-    raw   = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
-    score = (raw - median of the family) / scale of the family
+    open      = (raw - median) / scale,  raw = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
+    fall      = (logit of `known` - median) / scale
+    freezing  = (`freeze_index`, mean of this window and those before, over the legs - median) / scale
+    score     = log of the mean of exp over the parts, standardised once more
 
 with e the embedding of the row, p the prototype of its family, or of those that all share, that is nearest over the
 whole window, and x what the network expects of each segment from the other segments. The strangest segment decides:
-a fall is short, hopping fills the window. Each term is a sum over axes and descriptors, so the score is taken apart
-exactly by `explain`. Nearest-prototype distance: a k-nearest-neighbour detector
-(Ramaswamy et al. 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is
-normal anywhere on the body: a position on which few hopped borrows from those on which many did.
+a fall is short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
+2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is normal anywhere on the
+body: a position on which few hopped borrows from those on which many did. What was strange echoes for two windows,
+weaker each time: a fall is not over when its impact leaves the window.
+
+All medians and scales come from the normal half-minutes of the calibration wearers, one for each family and part: 0 is
+the median window, 1 what nine half-minutes in ten stay below. exp of a part is evidence in the manner of an e-value,
+and the mean of e-values is one again, however they depend on each other (Vovk, Wang 2021, Ann. Statist. 49:1736). The
+promise does not rest on that: `calibrate` ranks the merged score as it is, which holds for any merging.
 """
 
 from dataclasses import dataclass
@@ -16,96 +23,158 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.features import extract
-from agent.records import Floats, Integers, Scores, Singles
-from agent.runtime import Runtime
-from agent.runtime.onnx import LARGEST_BATCH
+from agent.known import Known
+from agent.past import LAGS, Past
+from agent.records import FALL, FREEZING, OPEN, PARTS, Booleans, Floats, Integers, Scores, Singles
+from agent.runtime import LARGEST_BATCH, Answer, Runtime
+from agent.tremble import freeze_index
 
 SHARED = -1
 MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
+ECHOES = 2
+"""Windows through which something strange still counts: one second."""
+MOST = 60.0
+"""Parts are cut off here before exp."""
+MERGED = len(PARTS)
+"""Column of `Norms` that standardises the merged score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """What is normal for each part of the score, and for the whole: (families, 4), columns `PARTS`, then the whole."""
+
+    median: Floats
+    """Of a normal window."""
+    scale: Floats
+    """Nine-in-ten normal half-minute, above the median; NaN = this family has no such part."""
+
+    def standardise(self, values: Floats, family: Integers, part: int) -> Floats:
+        """(m,) in units of the scale; -inf where the family has no such part."""
+        with np.errstate(invalid="ignore"):
+            found = (values - self.median[family, part]) / self.scale[family, part]
+        return np.where(np.isnan(found), -np.inf, found)
 
 
 @dataclass(frozen=True, slots=True)
 class Prototypes:
-    """Normal places, and the scale of the scores they give; read from the bundle."""
+    """Normal places, and what else the score is made with; read from the bundle."""
 
     places: Singles
     """(k, d) prototypes of all families."""
     family: Integers
     """(k,) index of the family; `SHARED` = serves all."""
-    median: Floats
-    """(families,) raw score of the median normal window."""
-    scale: Floats
-    """(families,) raw score of the nine-in-ten normal half-minute, above the median."""
+    norms: Norms
     context_weight: float
     """w above."""
+    echo: float = 0.0
+    """Share of the open part that lives on from one window to the next, in [0, 1)."""
+    known: Known | None = None
+    """The head for falls; None = this bundle knows none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is scored: m rows, one position over one window each."""
+
+    samples_g: Singles
+    """(m, 3, samples) in g, NaN = missing."""
+    family: Integers
+    """(m,) index of the position's family."""
+    stream: Integers
+    """(m,) slot of the stream, for the windows before."""
+    owner: Integers
+    """(m,) the window, for what the legs do together."""
+    end_s: Floats
+    """(m,) end of the window."""
+    missing: Floats
+    """(m,) share of missing samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """The two terms of the raw score, before they are summed. For the few rows that are explained."""
+    """What a score was made of, for the few rows that are explained."""
 
     from_prototype: Singles
     """(m, segments, 4 axes, 4 descriptors) e - p"""
     from_context: Singles
     """(m, segments, 4 axes, 4 descriptors) e - x"""
+    embedding: Singles
+    """(m, d)"""
+    before: Singles
+    """(m, LAGS, d) the embeddings before"""
+    remembered: Booleans
+    """(m, LAGS) where there are any"""
+    trembling: Floats
+    """(m, 4 axes) freeze index; 0 for families that are no legs"""
+    weight: Floats
+    """(m, parts) share of each part in the merged score; rows sum to 1"""
 
     def of(self, rows: slice) -> "Anatomy":
         """Some rows of it."""
-        return Anatomy(self.from_prototype[rows], self.from_context[rows])
+        return Anatomy(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     def strangeness(self, context_weight: float) -> Singles:
-        """(m, segments, 4, 4) what each place adds to the raw score of its segment."""
+        """(m, segments, 4, 4) what each place adds to the raw open score of its segment."""
         return np.asarray(self.from_prototype**2 + context_weight * self.from_context**2, dtype=np.float32)
 
 
 class Scorer:
-    """Runs the network and measures the distances; holds no state of any wearer."""
+    """Runs the network and measures the distances; remembers the last windows of each stream."""
 
-    def __init__(self, runtime: Runtime, prototypes: Prototypes, segments: int) -> None:
+    def __init__(self, runtime: Runtime, prototypes: Prototypes, segments: int, rate_hz: float, hop_s: float) -> None:
         self._runtime = runtime
         self._prototypes = prototypes
         self._segments = segments
-        own = (np.isin(prototypes.family, (index, SHARED)) for index in range(len(prototypes.median)))
+        self._rate_hz = rate_hz
+        own = (np.isin(prototypes.family, (index, SHARED)) for index in range(len(prototypes.norms.median)))
         self._places = [prototypes.places[mask] for mask in own]
         self._lengths = [(places**2).sum(axis=1) for places in self._places]
+        self._past = Past(prototypes.places.shape[1] + 2, hop_s)
 
-    def score(self, samples_g: Singles, family: Integers, missing: Floats) -> tuple[Scores, Anatomy]:
-        """Score rows.
-
-        Args:
-            samples_g: (m, 3, samples) in g, NaN = missing.
-            family: (m,) index of each row's family.
-            missing: (m,) share of missing samples.
+    def score(self, rows: Rows) -> tuple[Scores, Anatomy]:
+        """Score rows; of one stream they may come in any number, but not before those already scored.
 
         Returns:
             Scores (NaN where too much is missing), and what they are made of.
         """
-        embedding, expected, log_variance = self._embed(samples_g)
+        known, norms, family = self._prototypes, self._prototypes.norms, rows.family
+        answer = self._embed(rows.samples_g)
+        embedding = answer.embedding
         shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
-        anatomy = Anatomy(
-            (embedding - self._nearest(embedding, family)).reshape(shape), (embedding - expected).reshape(shape)
-        )
-        known = self._prototypes
-        by_segment = anatomy.strangeness(known.context_weight).sum(axis=(2, 3))
-        decides = by_segment.argmax(axis=1)
-        rows = np.arange(len(embedding))
-        raw = by_segment[rows, decides].astype(np.float64)
-        far = (anatomy.from_prototype[rows, decides] ** 2).sum(axis=(1, 2))
-        score = (raw - known.median[family]) / known.scale[family]
+        from_prototype = (embedding - self._nearest(embedding, family)).reshape(shape)
+        from_context = (embedding - answer.expected).reshape(shape)
+        by_segment = (from_prototype**2 + known.context_weight * from_context**2).sum(axis=(2, 3))
+        decides, each = by_segment.argmax(axis=1), np.arange(len(embedding))
+        raw = by_segment[each, decides].astype(np.float64)
+        strange = norms.standardise(raw, family, OPEN)
+        trembling = self._trembling(rows)
+        now = np.column_stack([embedding, strange, 0.25 * trembling.sum(axis=1)]).astype(np.float32)
+        before, remembered = self._past.recall(rows.stream, rows.end_s, now)
+        places = before[..., :-2]
+        parts = np.full((len(embedding), len(PARTS)), -np.inf)
+        parts[:, OPEN] = _echoed(strange, np.where(remembered, before[..., -2], -np.inf), known.echo)
+        if known.known:
+            logit = known.known.evidence(embedding, places, remembered)
+            parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
+        smoothed = _mean_with(now[:, -1], before[..., -1], remembered)
+        parts[:, FREEZING] = _over_the_legs(norms.standardise(smoothed, family, FREEZING), rows.owner)
+        score, weight = merge(parts, family, norms)
+        far = (from_prototype[each, decides] ** 2).sum(axis=(1, 2))
         return Scores(
-            score=np.where(missing > MOST_MISSING, np.nan, score),
+            score=np.where(rows.missing > MOST_MISSING, np.nan, score),
+            parts=parts,
             embedding=embedding,
-            aleatoric=np.exp(0.5 * log_variance).mean(axis=1).astype(np.float64),
+            aleatoric=np.exp(0.5 * np.clip(answer.log_variance, -6, 4)).mean(axis=1).astype(np.float64),
             epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
-        ), anatomy
+            disagreement=np.exp(np.clip(answer.spread[:, 0], -20, 20)).astype(np.float64),
+            faults=1 / (1 + np.exp(-np.clip(answer.fault, -30, 30).astype(np.float64))),
+        ), Anatomy(from_prototype, from_context, embedding, places, remembered, trembling, weight)
 
-    def _embed(self, samples_g: Singles) -> tuple[Singles, Singles, Singles]:
+    def _embed(self, samples_g: Singles) -> Answer:
         starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
         batches = (extract(samples_g[start : start + LARGEST_BATCH], self._segments) for start in starts)
-        parts = [self._runtime.run(features) for features in batches]
-        embedding, expected, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return embedding, expected, log_variance
+        return Answer.joined([self._runtime.run(features) for features in batches])
 
     def _nearest(self, embedding: Singles, family: Integers) -> Singles:
         """(m, d) nearest prototype of each row."""
@@ -118,19 +187,46 @@ class Scorer:
             out[rows] = places[closeness.argmin(axis=1)]
         return out
 
+    def _trembling(self, rows: Rows) -> Floats:
+        """(m, 4) freeze index, weighted so that its sum over the axes is four times that of a row: x, y and z count as
+        much as the magnitude alone."""
+        out = np.zeros((len(rows.family), 4))
+        legs = np.isfinite(self._prototypes.norms.scale[rows.family, FREEZING])
+        if legs.any():
+            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * [2 / 3, 2 / 3, 2 / 3, 2.0]
+        return out
 
-def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4 axes, segments, 4 descriptors) shares of the score; their sum = score - offset, see `offset`.
 
-    Only the segment that decides has shares: the others could change without changing the score.
+def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats]:
+    """(m, parts) -> (m,) score and (m, parts) the share of each part in it.
+
+    The logarithm of the mean of exp over those parts that are to be had; its gradient is the shares.
     """
-    strange = anatomy.strangeness(prototypes.context_weight)
-    decides = strange.sum(axis=(2, 3)).argmax(axis=1)
-    mask = np.arange(strange.shape[1]) == decides[:, None]  # (m, segments)
-    placed = (strange * mask[:, :, None, None]).transpose(0, 2, 1, 3)
-    return np.asarray(placed / prototypes.scale[family][:, None, None, None], dtype=np.float32)
+    had = np.isfinite(parts)
+    evidence = np.where(had, np.exp(np.minimum(parts, MOST)), 0.0)
+    total = evidence.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        merged = np.log(total / had.sum(axis=1))
+        return norms.standardise(merged, family, MERGED), evidence / total[:, None]
 
 
-def offset(family: int, prototypes: Prototypes) -> float:
-    """The part of the score that belongs to no place: minus the median, in units of the scale."""
-    return float(-prototypes.median[family] / prototypes.scale[family])
+def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:
+    """(m,) the strangest of this window and, weaker for each hop, of those before."""
+    weight = echo ** np.arange(1, ECHOES + 1) if echo else np.zeros(ECHOES)
+    earlier = np.where(before[:, :ECHOES] > 0, before[:, :ECHOES] * weight, -np.inf)
+    return np.asarray(np.maximum(strange, earlier.max(axis=1)))
+
+
+def _mean_with(now: Floats, before: Floats, known: Booleans) -> Floats:
+    """(m,) mean of this window's value and of those before that are known."""
+    return np.asarray((now + np.where(known, before, 0.0).sum(axis=1)) / (1 + known.sum(axis=1)), dtype=np.float64)
+
+
+def _over_the_legs(freezing: Floats, owner: Integers) -> Floats:
+    """(m,) mean over all legs of the window; a leg that stands still speaks against one that trembles."""
+    legs = np.isfinite(freezing)
+    if not legs.any():
+        return freezing
+    count = np.bincount(owner, legs)
+    mean = np.bincount(owner, np.where(legs, freezing, 0.0)) / np.maximum(count, 1)
+    return np.where(legs, mean[owner], -np.inf)

@@ -14,6 +14,7 @@ from agent.records import Booleans, Floats, Integers, Singles
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import SPLIT, split
 from training.errors import DataError
+from training.metrics import window_labels
 
 MOST_MISSING = 0.2
 """Windows that lack more than this share of their samples teach nothing."""
@@ -21,7 +22,7 @@ MOST_MISSING = 0.2
 
 @dataclass(frozen=True, slots=True)
 class NormalWindows:
-    """Windows of normal activity; one row = one position."""
+    """Windows to learn from, or to calibrate with; one row = one position."""
 
     samples_g: Singles
     """(m, 3, samples)"""
@@ -33,6 +34,10 @@ class NormalWindows:
     """(m,) wearer, recording and position: rows of one session follow each other in time."""
     end_s: Floats
     """(m,) end of the window in its recording."""
+    window: Integers
+    """(m,) number of the window: rows of one wearer at one time have the same."""
+    label: NDArray[np.int8]
+    """(m,) 1 = holds a sample of a labelled event; all 0 in recordings of normal wear."""
 
 
 def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]:
@@ -55,25 +60,38 @@ def normal_windows(
     Raises:
         DataError: no recording gives one.
     """
-    samples, family, wearer, session, end_s = [], [], [], [], []
+    parts: list[NormalWindows] = []
+    before = 0
     for item in recordings:
         on_recording()
-        windows = cut_recording(item.recording, layout)
-        end = windows.end_s[windows.owner]
-        quality = Assessor(layout.rate_hz).assess(windows.samples_g, windows.stream, end)
-        whole = (quality.missing <= MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
-        count = int(whole.sum())
-        names = list(item.recording.positions)
-        where = [names[slot] for slot in windows.stream[whole]]
-        samples.append(windows.samples_g[whole])
-        family.append(windows.family[whole])
-        wearer += [item.recording.wearer] * count
-        session += [f"{item.recording.wearer}/{item.recording.name}/{position}" for position in where]
-        end_s.append(end[whole])
-    if not wearer:
+        count, part = _cut(item, layout, before)
+        before += count
+        parts.append(part)
+    if not any(len(part.family) for part in parts):
         raise DataError("no usable window of normal wear in these recordings")
-    return NormalWindows(
-        np.concatenate(samples), np.concatenate(family), np.array(wearer), np.array(session), np.concatenate(end_s)
+    names = [field.name for field in fields(NormalWindows)]
+    return NormalWindows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _cut(item: Labelled, layout: Layout, before: int) -> tuple[int, NormalWindows]:
+    """Number of windows of one recording, and its usable rows, their windows numbered from `before`."""
+    windows, recording = cut_recording(item.recording, layout), item.recording
+    end = windows.end_s[windows.owner]
+    quality = Assessor(layout.rate_hz).assess(windows.samples_g, windows.stream, end)
+    usable = (quality.missing <= MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
+    positions = list(recording.positions)
+    session = [f"{recording.wearer}/{recording.name}/{positions[slot]}" for slot in windows.stream]
+    return len(windows.end_s), some(
+        NormalWindows(
+            samples_g=windows.samples_g,
+            family=windows.family,
+            wearer=np.full(len(end), recording.wearer),
+            session=np.array(session, dtype=np.str_),
+            end_s=end,
+            window=before + windows.owner,
+            label=window_labels(recording.times_s, item.label, end, layout.window_s),
+        ),
+        usable,
     )
 
 

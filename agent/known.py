@@ -1,0 +1,75 @@
+"""How like the novelties that someone has labelled: a small network on the embedding of a window and of those before.
+
+Learnt with labels (`export.known`), from the embeddings of the quantized student; it knows falls and nothing else.
+What nobody labelled is left to the open score, which stands beside it (outlier exposure without closing the set:
+Hendrycks, Mazeika, Dietterich 2019, ICLR).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.records import Booleans, Singles
+
+STRIDES = 8
+"""Steps of the integral in `shares`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Two hidden layers of ReLU, read from the bundle."""
+
+    first: Singles
+    """((1 + LAGS) * d, h1)"""
+    first_bias: Singles
+    second: Singles
+    """(h1, h2)"""
+    second_bias: Singles
+    last: Singles
+    """(h2,)"""
+    last_bias: float
+
+    def evidence(self, embedding: Singles, before: Singles, known: Booleans) -> Singles:
+        """(m,) logit of a fall.
+
+        Args:
+            embedding: (m, d).
+            before: (m, LAGS, d) one, two, three hops earlier.
+            known: (m, LAGS) where that is known.
+        """
+        return self._forward(_joined(embedding, before, known))[2]
+
+    def shares(self, embedding: Singles, before: Singles, known: Booleans, normal: Singles) -> Singles:
+        """(m, d) what each number of the embedding adds to the logit beyond that of the nearest normal place.
+
+        Integrated gradients (Sundararajan, Taly, Yan 2017, ICML) along the straight line from `normal` (m, d) to the
+        embedding, the windows before held fast; the sum is the difference of the logits, up to the strides' error,
+        which is spread in proportion.
+        """
+        away = embedding - normal
+        total = np.zeros_like(away)
+        for stride in range(STRIDES):
+            place = normal + (stride + 0.5) / STRIDES * away
+            total += self._gradient(_joined(place, before, known))[:, : away.shape[1]] / STRIDES
+        shares = total * away
+        want = self.evidence(embedding, before, known) - self.evidence(normal, before, known)
+        short = want - shares.sum(axis=1)
+        weight = np.abs(shares) + 1e-9
+        return np.asarray(shares + short[:, None] * weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def _forward(self, inputs: Singles) -> tuple[Singles, Singles, Singles]:
+        one = np.maximum(inputs @ self.first + self.first_bias, 0)
+        two = np.maximum(one @ self.second + self.second_bias, 0)
+        return one, two, two @ self.last + self.last_bias
+
+    def _gradient(self, inputs: Singles) -> Singles:
+        """(m, (1 + LAGS) * d) of the logit."""
+        one, two, _ = self._forward(inputs)
+        back = ((two > 0) * self.last) @ self.second.T
+        return np.asarray((back * (one > 0)) @ self.first.T)
+
+
+def _joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:
+    """(m, (1 + LAGS) * d); what is not known is 0, the mean of normal wear."""
+    past = np.where(known[..., None], before, 0.0).reshape(len(before), -1)
+    return np.concatenate([embedding, past], axis=1).astype(np.float32)

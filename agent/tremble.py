@@ -1,0 +1,34 @@
+"""Trembling in place: the freeze index of Moore, MacDougall, Ondo 2008 (J. Neurosci. Methods 167:340).
+
+    index = log(power from 3 to 8 Hz + floor) - log(power from 0.5 to 3 Hz + floor)
+
+High where the legs tremble without stepping. The floor keeps stillness from looking like a freeze; the power is of the
+whole window, since half a stride takes longer than one segment.
+"""
+
+import numpy as np
+
+from agent.features import fill_missing
+from agent.records import Floats, Singles
+
+STEPPING_HZ = (0.5, 3.0)
+TREMBLING_HZ = (3.0, 8.0)
+FLOOR = 0.3
+"""Power of about 20 mg: below it nothing counts as movement. Any value from 0.03 to 3 gives the same picture."""
+
+
+def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
+    """(m, 3, samples) in g -> (m, 4) index of x, y, z and the magnitude, natural logarithm."""
+    filled = fill_missing(samples_g)
+    four = np.concatenate([filled, np.linalg.norm(filled, axis=1, keepdims=True)], axis=1)
+    samples = four.shape[2]
+    moving = (four - four.mean(axis=2, keepdims=True)) * np.hanning(samples + 2)[1:-1]
+    power = np.abs(np.fft.rfft(moving, axis=2)) ** 2 / samples
+    trembling, stepping = (_band(power, low, high, rate_hz) for low, high in (TREMBLING_HZ, STEPPING_HZ))
+    return np.asarray(np.log(trembling + FLOOR) - np.log(stepping + FLOOR), dtype=np.float64)
+
+
+def _band(power: Floats, low_hz: float, high_hz: float, rate_hz: float) -> Floats:
+    """(m, 4) power in [low, high)."""
+    frequency = np.fft.rfftfreq(2 * (power.shape[2] - 1), 1 / rate_hz)
+    return np.asarray(power[..., (frequency >= low_hz) & (frequency < high_hz)].sum(axis=2))
