@@ -115,7 +115,7 @@ def _again(manifest: Manifest, record: RunRecord) -> str:
 With the configuration above in `config.toml`, and the data whose digests are given:
 
 ```
-git checkout {manifest.commit}
+{"# a commit that was not kept" if manifest.commit == "unknown" else f"git checkout {manifest.commit}"}
 python -m training train --config config.toml --out RUN{train}
 python -m export RUN BUNDLE{" --folder FOLDER" * own}
 ```"""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.batch import cut_recording
-from agent.bundle import Bundle, open_bundle
+from agent.bundle import CARD, Bundle, open_bundle
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording, write_recording
 from agent.simulate import DAY, Episode, simulate
@@ -126,6 +126,7 @@ def _make_bundle(folder: Path) -> None:
     from agent.runtime.onnx import OnnxRuntime
     from export.__main__ import _manifest, _write_parts
     from export.calibration import calibrate
+    from export.card import card
     from export.network import write_fp32, write_int8
     from export.pack import seal
     from training.model import Student
@@ -142,7 +143,9 @@ def _make_bundle(folder: Path) -> None:
     _write_parts(calibrated, layout, int8, folder)
     numbers = {"minutes": 0.0, "windows": 0, "parameters": 0}
     record = RunRecord(commit="0" * 40, config={"seed": 1}, wearers=[], device="cpu", torch="", **numbers)
-    seal(_manifest(record, layout, calibrated, {"windows": 0.0}), folder)
+    manifest = _manifest(record, layout, calibrated, {"windows": 0.0})
+    (folder / CARD).write_text(card(manifest, record), encoding="utf-8")
+    seal(manifest, folder)
 
 
 def _normal_windows(layout: Layout, seeds: range) -> "NormalWindows":
