@@ -28,6 +28,8 @@ from agent.score import SHARED, Prototypes
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
 FILES = ("model.onnx", "prototypes.npz", "calibration.npz", "golden.npz")
+CARD = "CARD.md"
+"""The model card, for people; in bundles that have one its digest is checked like any other."""
 LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
@@ -42,6 +44,11 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     licence: str
     wearers: int
+    """Who train."""
+    parts: dict[str, int] = {}
+    """Part of the split -> wearers."""
+    digest: str = ""
+    """Of the files used; empty where it was not kept."""
 
 
 class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +101,11 @@ class Bundle:
     def id(self) -> str:
         return self.manifest.id
 
+    @property
+    def card(self) -> Path | None:
+        """The model card; None in a bundle that has none."""
+        return self.path / CARD if CARD in self.manifest.files else None
+
 
 def default_bundle_path() -> Path:
     """The bundle that ships inside the package."""
@@ -108,7 +120,8 @@ def open_bundle(path: Path) -> Bundle:
     """
     text = _read(path / MANIFEST)
     manifest = _manifest(text, path)
-    contents = {name: _verified(path / name, manifest.files) for name in FILES}
+    present = [*FILES, *(name for name in (CARD,) if name in manifest.files)]
+    contents = {name: _verified(path / name, manifest.files) for name in present}
     model = Model(
         layout=manifest.layout,
         runtime=OnnxRuntime(contents["model.onnx"]),

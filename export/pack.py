@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle import FILES, MANIFEST, Bundle, Manifest, open_bundle
+from agent.bundle import CARD, FILES, MANIFEST, Bundle, Manifest, open_bundle
 from agent.golden import golden_arrays
 from agent.judge import Model
 from agent.simulate import simulate
@@ -27,10 +27,15 @@ def write_arrays(arrays: Arrays, path: Path) -> None:
 
 
 def write_golden(model: Model, path: Path) -> None:
-    """The golden stream and what this model makes of it."""
+    """The golden stream and what this model makes of it.
+
+    A bundle that knows no simulated position gets the stream under one that it knows: it examines numbers, not people.
+    """
     recording, _ = simulate(np.random.default_rng(GOLDEN_SEED))
     part = (recording.times_s >= GOLDEN_S[0]) & (recording.times_s < GOLDEN_S[1])
-    positions = {name: samples[part] for name, samples in recording.positions.items()}
+    known = {name: samples for name, samples in recording.positions.items() if name in model.layout.positions}
+    known = known or {next(iter(model.layout.positions)): recording.positions["waist"]}
+    positions = {name: samples[part] for name, samples in known.items()}
     short = type(recording)("golden", "golden", recording.times_s[part], positions)
     write_arrays(golden_arrays(short, model), path)
 
@@ -41,7 +46,8 @@ def seal(manifest: Manifest, folder: Path) -> Bundle:
     Raises:
         BundleError: what was written cannot be opened, or is too large to ship.
     """
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    present = [*FILES, *(name for name in (CARD,) if (folder / name).exists())]
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in present}
     sealed = msgspec.structs.replace(manifest, files=digests)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
     return open_bundle(folder)

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,20 @@ import numpy as np
 import pytest
 
 from agent.batch import cut_recording
-from agent.bundle import Bundle, open_bundle
+from agent.bundle import CARD, Bundle, open_bundle
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording, write_recording
-from agent.simulate import DAY, simulate
+from agent.simulate import DAY, Episode, simulate
 
 if TYPE_CHECKING:  # the workstation's side is absent where only the wheel is installed
     from training.windows import NormalWindows
 
 ROOT = Path(__file__).parents[1]
 Veille = Callable[..., "subprocess.CompletedProcess[str]"]
+OwnFolder = Callable[..., Path]
+CALM = (Episode(0.0, 10.0, "sitting"), Episode(10.0, 30.0, "walking"), Episode(30.0, 40.0, "arm_movements"))
+FALL = tuple(replace(one, start_s=one.start_s - 53, end_s=one.end_s - 53) for one in DAY[3:8])
+"""Walking, the fall from 10 to 12 s, lying, getting up, sitting; until 38 s."""
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +61,30 @@ def simulated_csv(simulated: Recording, tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("recordings") / "simulated_two_minutes.csv"
     write_recording(simulated, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def own_folder() -> OwnFolder:
+    """Make a user's folder: `own_folder(path, ["ann", "bob"])`.
+
+    Holds `<wearer>_calm.csv` and `<wearer>_fall.csv` of each simulated wearer, 40 s and 38 s, and the two tables.
+    """
+
+    def make(folder: Path, wearers: Sequence[str], positions: Sequence[str] = ("right_wrist",)) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        rows, events = ["recording,wearer,licence"], ["recording,start_s,end_s,kind"]
+        for number, wearer in enumerate(wearers):
+            for name, episodes in (("calm", CALM), ("fall", FALL)):
+                recording, _ = simulate(np.random.default_rng(number), episodes=episodes)
+                kept = {position: recording.positions[position] for position in positions}
+                write_recording(replace(recording, positions=kept), folder / f"{wearer}_{name}.csv")
+                rows.append(f"{wearer}_{name},{wearer},CC0")
+            events.append(f"{wearer}_fall,10,12,fall")
+        (folder / "wearers.csv").write_text("\n".join(rows) + "\n")
+        (folder / "events.csv").write_text("\n".join(events) + "\n")
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +126,11 @@ def _make_bundle(folder: Path) -> None:
     from agent.runtime.onnx import OnnxRuntime
     from export.__main__ import _manifest, _write_parts
     from export.calibration import calibrate
+    from export.card import card
     from export.network import write_fp32, write_int8
     from export.pack import seal
     from training.model import Student
+    from training.record import RunRecord
 
     torch.manual_seed(1)
     layout = Layout(positions=POSITIONS)
@@ -110,8 +141,11 @@ def _make_bundle(folder: Path) -> None:
     int8 = OnnxRuntime((folder / "model.onnx").read_bytes())
     calibrated = calibrate(int8, layout, train, held_out, seed=1)
     _write_parts(calibrated, layout, int8, folder)
-    record = {"commit": "0" * 40, "wearers": [], "config": {"seed": 1}}
-    seal(_manifest(record, layout, calibrated, {"windows": 0.0}), folder)
+    numbers = {"minutes": 0.0, "windows": 0, "parameters": 0}
+    record = RunRecord(commit="0" * 40, config={"seed": 1}, wearers=[], device="cpu", torch="", **numbers)
+    manifest = _manifest(record, layout, calibrated, {"windows": 0.0})
+    (folder / CARD).write_text(card(manifest, record), encoding="utf-8")
+    seal(manifest, folder)
 
 
 def _normal_windows(layout: Layout, seeds: range) -> "NormalWindows":

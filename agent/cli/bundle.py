@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PAGE = """
 Show or verify a model bundle (format veille-bundle/1, a directory). Both check every file against its digest and
 replay the golden stream; a bundle that is truncated, altered or too new is refused with one line that says why.
+`show` also says where the model card (CARD.md) lies: data, licences, figures and limits, in words.
 
 Examples:
   veille bundle show
@@ -33,6 +34,8 @@ def run(given: argparse.Namespace) -> int:
 
     bundle = open_bundle(given.path or default_bundle_path())
     sys.stdout.write(_manifest(bundle) if given.verb == "show" else _verified(bundle))
+    if bundle.card and given.verb == "show":
+        sys.stderr.write(f"in words: {bundle.card}\n")  # standard output holds JSON and nothing else
     return 0
 
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent.bundle import FILES, LARGEST_FILE, MANIFEST, agent_version, open_bundle
+from agent.bundle import CARD, FILES, LARGEST_FILE, MANIFEST, agent_version, open_bundle
 from agent.errors import BundleError
 from agent.score import SHARED
 
@@ -68,13 +68,13 @@ def test_a_whole_bundle_opens_and_is_known_by_the_digest_of_its_manifest(bundle,
     assert bundle.model.runtime.provider == "CPUExecutionProvider"
 
 
-@pytest.mark.parametrize("name", [MANIFEST, *FILES])
+@pytest.mark.parametrize("name", [MANIFEST, *FILES, CARD])
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     assert name in refusal(copy)
 
 
-@pytest.mark.parametrize("name", [MANIFEST, *FILES])
+@pytest.mark.parametrize("name", [MANIFEST, *FILES, CARD])
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
 def test_a_truncated_file_is_named(copy, name, kept):
     content = (copy / name).read_bytes()
@@ -82,13 +82,25 @@ def test_a_truncated_file_is_named(copy, name, kept):
     assert name in refusal(copy)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, CARD])
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.7, 0.999])
 def test_a_flipped_byte_is_found(copy, name, place):
     content = bytearray((copy / name).read_bytes())
     content[int(place * len(content))] ^= 1
     (copy / name).write_bytes(content)
     assert "digest" in refusal(copy)
+
+
+def test_a_bundle_without_a_card_opens_as_it_always_did(copy):
+    (copy / CARD).unlink()
+    rewrite(copy, files={name: digest for name, digest in manifest(copy)["files"].items() if name != CARD})
+    assert open_bundle(copy).card is None
+
+
+def test_show_is_json_and_says_where_the_card_lies(small_bundle, veille):
+    shown = veille("bundle", "show", small_bundle)
+    assert msgspec.json.decode(shown.stdout)["files"][CARD]
+    assert str(small_bundle / CARD) in shown.stderr
 
 
 def test_a_flipped_byte_in_a_digest_is_found(copy):

@@ -82,21 +82,26 @@ def open_folder(path: Path, layout: Layout, *, alone: bool) -> OwnFolder:
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder; name one that holds recordings and {WEARERS}")
-    rows, problems = read_wearers(path)
-    events, others = read_events(path)
-    files = _files(path, rows)
-    problems += [*others, *_not_matching(path, rows, files, events)]
-    usable = []
-    for name in watched(sorted(files), f"reading {path}"):
-        one, found = look_at(files[name], rows[name], events.get(name, []), layout)
-        problems += found
-        usable += [one] if one else []
-    problems += _without_normal_wear(usable)
+    usable, problems = _looked_through(path, layout)
     try:
         parts, notes = _one_wearer(usable) if alone and len(_normal(usable)) == 1 else _by_wearer(usable, alone=alone)
     except DataError as error:
         raise DataError("\n".join([*(problem.text for problem in problems), f"{path}: {error}"])) from error
     return OwnFolder(path, tuple(usable), parts, tuple(problems), tuple(notes))
+
+
+def _looked_through(path: Path, layout: Layout) -> tuple[list[Usable], list[Problem]]:
+    """What can be used, and what cannot."""
+    rows, bad_rows = read_wearers(path)
+    events, bad_events = read_events(path)
+    files = _files(path, rows)
+    problems = [*bad_rows, *bad_events, *_not_matching(path, rows, files, events)]
+    usable = []
+    for name in watched(sorted(files), f"reading {path}"):
+        one, found = look_at(files[name], rows[name], events.get(name, []), layout)
+        problems += found
+        usable += [one] if one else []
+    return usable, [*problems, *_without_normal_wear(usable)]
 
 
 def _recordings(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -160,9 +165,18 @@ def _by_wearer(usable: Sequence[Usable], *, alone: bool) -> tuple[Parts, list[st
     lacking = [part for part in NEED if part not in first.values()]
     if not usable or (alone and lacking and lacking != ["test"]):
         raise DataError(f"no wearer with normal wear to {' or '.join(lacking)}; add recordings, or --with-public")
-    all_of_them = assigned({one.wearer for one in usable}, given | first)
-    notes = [f"{len(first)} wearers train and calibrate, so that nobody is left to judge the model on: add a third"]
-    return {one.row.recording: all_of_them[one.wearer] for one in usable}, notes if alone and lacking else []
+    everyone = assigned({one.wearer for one in usable}, given | first)
+    return {one.row.recording: everyone[one.wearer] for one in usable}, list(_notes(first)) if alone else []
+
+
+def _notes(parts: Mapping[str, Part]) -> Iterator[str]:
+    """What so few wearers with normal wear do not allow."""
+    by_part = Counter(parts.values())
+    if not by_part["test"]:
+        yield f"{len(parts)} wearers train and calibrate, and nobody is left to judge the model on; add a third"
+    if by_part["calibrate"] == 1:
+        why = "how unlike people are cannot be seen from one, so the bundle will mostly say too_little_calibration"
+        yield f"one wearer calibrates; {why}: four wearers or more, or --with-public, would help"
 
 
 def _one_wearer(usable: Sequence[Usable]) -> tuple[Parts, list[str]]:
