@@ -1,8 +1,9 @@
 """The bundle: network, prototypes, calibration and golden stream in one directory, opened only as a whole.
 
-`veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`; `prototypes.npz`,
-`calibration.npz` and `golden.npz` hold plain arrays (no pickle). Opening checks the schema, the digests and the
-shapes, then replays the golden stream through the live path; whatever differs is a `BundleError`.
+`veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
+serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz` and `golden.npz` hold plain
+arrays (no pickle). Opening checks the schema, the digests and the shapes, then replays the golden stream through the
+live path, on the runtime that will be used; whatever differs is a `BundleError`.
 """
 
 import hashlib
@@ -22,12 +23,16 @@ from agent.golden import check_golden
 from agent.ingest import RING_CELLS
 from agent.judge import Model
 from agent.layout import Layout
-from agent.runtime.onnx import OnnxRuntime
+from agent.records import RuntimeName
+from agent.runtime import FILES as NETWORKS
+from agent.runtime import Runtime, load
 from agent.score import SHARED, Prototypes
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
 FILES = ("model.onnx", "prototypes.npz", "calibration.npz", "golden.npz")
+FURTHER = NETWORKS["litert"]
+"""Files that a bundle may lack; where it names them, they are verified like all others."""
 LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
@@ -76,6 +81,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden_tolerance: Annotated[float, msgspec.Meta(gt=0)]
     """Largest difference of a golden score, in units of the score."""
     files: dict[str, Digest]
+    runtime: RuntimeName = "onnx"
+    """What runs the network unless the settings say otherwise."""
     limits: str
     """What the model must not be used for, in words."""
 
@@ -100,23 +107,51 @@ def default_bundle_path() -> Path:
     return Path(__file__).parent / "shipped_bundle"
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path, runtime: RuntimeName | None = None) -> Bundle:
     """Open and verify a bundle.
 
+    Args:
+        path: its directory.
+        runtime: what runs the network; none = what the bundle names.
+
     Raises:
-        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs.
+        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs;
+            or the bundle has nothing for this runtime, or the runtime is not installed.
     """
     text = _read(path / MANIFEST)
     manifest = _manifest(text, path)
-    contents = {name: _verified(path / name, manifest.files) for name in FILES}
+    contents = {name: _verified(path / name, manifest.files) for name in (*FILES, *_further(manifest))}
+    chosen = runtime or manifest.runtime
     model = Model(
         layout=manifest.layout,
-        runtime=OnnxRuntime(contents["model.onnx"]),
+        runtime=_runtime(chosen, contents, path),
         prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
         calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
     )
-    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance)
+    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
+
+
+def open_runtime(path: Path, runtime: RuntimeName | None = None) -> Runtime:
+    """The network alone, verified and loaded but not examined; arguments and errors as in `open_bundle`."""
+    manifest = _manifest(_read(path / MANIFEST), path)
+    chosen = runtime or manifest.runtime
+    named = [name for name in NETWORKS[chosen] if name in manifest.files]
+    return _runtime(chosen, {name: _verified(path / name, manifest.files) for name in named}, path)
+
+
+def _further(manifest: Manifest) -> list[str]:
+    return [name for name in FURTHER if name in manifest.files]
+
+
+def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path) -> Runtime:
+    missing = [file for file in NETWORKS[name] if file not in contents]
+    if missing:
+        raise BundleError(
+            f"{path}: holds no {' and no '.join(missing)} for the runtime {name}; choose the runtime onnx, or make the "
+            "bundle with `python -m export --litert`"
+        )
+    return load(name, contents)
 
 
 def _read(path: Path) -> bytes:

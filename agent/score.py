@@ -17,8 +17,7 @@ import numpy as np
 
 from agent.features import extract
 from agent.records import Floats, Integers, Scores, Singles
-from agent.runtime import Runtime
-from agent.runtime.onnx import LARGEST_BATCH
+from agent.runtime import LARGEST_BATCH, Answer, Runtime
 
 SHARED = -1
 MOST_MISSING = 0.5
@@ -81,7 +80,8 @@ class Scorer:
         Returns:
             Scores (NaN where too much is missing), and what they are made of.
         """
-        embedding, expected, log_variance = self._embed(samples_g)
+        answer = self._embed(samples_g)
+        embedding, expected, log_variance = answer.embedding, answer.expected, answer.log_variance
         shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
         anatomy = Anatomy(
             (embedding - self._nearest(embedding, family)).reshape(shape), (embedding - expected).reshape(shape)
@@ -100,12 +100,10 @@ class Scorer:
             epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
         ), anatomy
 
-    def _embed(self, samples_g: Singles) -> tuple[Singles, Singles, Singles]:
+    def _embed(self, samples_g: Singles) -> Answer:
         starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
         batches = (extract(samples_g[start : start + LARGEST_BATCH], self._segments) for start in starts)
-        parts = [self._runtime.run(features) for features in batches]
-        embedding, expected, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return embedding, expected, log_variance
+        return Answer.joined([self._runtime.run(features) for features in batches])
 
     def _nearest(self, embedding: Singles, family: Integers) -> Singles:
         """(m, d) nearest prototype of each row."""

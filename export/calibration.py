@@ -16,8 +16,7 @@ from agent.calibrate import BLOCK_S
 from agent.features import extract
 from agent.layout import Layout
 from agent.records import Floats, Singles
-from agent.runtime import Runtime
-from agent.runtime.onnx import LARGEST_BATCH
+from agent.runtime import LARGEST_BATCH, Runtime
 from agent.score import SHARED, Prototypes, Scorer
 from training.windows import NormalWindows
 
@@ -97,7 +96,7 @@ def embed(runtime: Runtime, layout: Layout, windows: NormalWindows) -> Singles:
     """(m, d) embeddings, a batch at a time."""
     batches = range(0, len(windows.family), LARGEST_BATCH)
     parts = [windows.samples_g[start : start + LARGEST_BATCH] for start in batches]
-    return np.concatenate([runtime.run(extract(part, layout.segments))[0] for part in parts])
+    return np.concatenate([runtime.run(extract(part, layout.segments)).embedding for part in parts])
 
 
 def farthest_points(points: Singles, count: int, seed: int) -> Singles:

@@ -15,7 +15,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from agent.features import CHANNELS
 from agent.records import Singles
-from agent.runtime.onnx import OUTPUTS
+from agent.runtime import OUTPUTS
 from training.model import Student
 
 INPUT = "in_features"

@@ -7,10 +7,7 @@ import onnxruntime
 
 from agent.errors import BundleError
 from agent.records import Singles
-
-OUTPUTS = ("out_embedding", "out_expected", "out_log_variance")
-LARGEST_BATCH = 256
-"""Rows a call: beyond this only the memory grows, not the speed."""
+from agent.runtime import OUTPUTS, Answer
 
 
 class OnnxRuntime:
@@ -34,8 +31,8 @@ class OnnxRuntime:
         if not found.issuperset(OUTPUTS):
             raise BundleError(f"model.onnx has outputs {sorted(found)}, this agent needs {sorted(OUTPUTS)}")
         self._input = self._session.get_inputs()[0].name
+        self.package = f"onnxruntime {onnxruntime.__version__}"
         self.provider: str = self._session.get_providers()[0]
 
-    def run(self, features: Singles) -> tuple[Singles, Singles, Singles]:
-        embedding, expected, log_variance = self._session.run(list(OUTPUTS), {self._input: features})
-        return embedding, expected, log_variance
+    def run(self, features: Singles) -> Answer:
+        return Answer.named(dict(zip(OUTPUTS, self._session.run(OUTPUTS, {self._input: features}), strict=True)))
