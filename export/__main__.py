@@ -1,6 +1,7 @@
 """`python -m export RUN OUT`: a training run -> a bundle that the agent opens.
 
 Example: python -m export runs/student agent/shipped_bundle
+With --litert the bundle also serves LiteRT; that needs an environment of its own: `make bundle-litert`.
 """
 
 import argparse
@@ -20,22 +21,27 @@ from agent.errors import AgentError
 from agent.features import extract
 from agent.judge import Model
 from agent.layout import POSITIONS, Layout
-from agent.records import Singles
+from agent.records import RuntimeName, Singles
+from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime
+from export import litert
 from export.calibration import Calibrated, calibrate
 from export.network import write_fp32, write_int8
 from export.pack import LARGEST_BUNDLE, seal, size, write_arrays, write_golden
-from export.parity import parity
+from export.parity import holds, parity
 from training.augment import distort
 from training.datasets import open_dataset, reader_of
 from training.datasets.split import SPLIT, split
 from training.errors import TrainingError
+from training.model import Student
 from training.train import load_student
 from training.windows import NormalWindows, normal_recordings, normal_windows
 
 RANGE_WINDOWS = 1024
 """Windows that set the 8-bit ranges; half of them distorted."""
 GOLDEN_TOLERANCE = 0.05
+LITERT_FORMS = ("litert_int8", "litert_fp32")
+"""In the order in which they are taken, if near enough to the fp32 student."""
 LIMITS = (
     "Not a medical device. Learned from scripted activities of minutes' length at the wrist, waist, chest, thigh and "
     "ankle; falls are acted. Never tested on days of wear, nor on a Raspberry Pi or a Jetson."
@@ -47,17 +53,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of a training run (weights.npz, run.json)")
     parser.add_argument("out", type=Path, help="folder of the bundle; replaced as a whole")
     parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
+    parser.add_argument("--litert", action="store_true", help="add model.tflite and model.b1.tflite")
     args = parser.parse_args(argv)
     try:
-        export(args.run, args.out, args.root)
+        export(args.run, args.out, args.root, with_litert=args.litert)
     except (TrainingError, AgentError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def export(run: Path, out: Path, root: Path | None) -> None:
+def export(run: Path, out: Path, root: Path | None, *, with_litert: bool = False) -> None:
     """Quantize, calibrate, check and pack; `out` is replaced only when everything holds."""
+    if with_litert:
+        litert.require()
     layout = Layout(positions=POSITIONS)
     student, record = load_student(run / "weights.npz", layout.segments), _record(run)
     train = normal_windows(normal_recordings("train", root), layout)
@@ -68,22 +77,47 @@ def export(run: Path, out: Path, root: Path | None) -> None:
         features = extract(_range_windows(train, np.random.default_rng(record["config"]["seed"])), layout.segments)
         write_int8(folder / "fp32.onnx", features, folder / "model.onnx")
         int8 = OnnxRuntime((folder / "model.onnx").read_bytes())
+        others = _litert_forms(student, layout, features, folder) if with_litert else {}
         calibrated = calibrate(int8, layout, train, held_out, record["config"]["seed"])
         fp32 = OnnxRuntime((folder / "fp32.onnx").read_bytes())
         recordings = (item for name in SPLIT for item in open_dataset(name, root, _calibrates))
-        figures = parity(fp32, int8, calibrated.prototypes, layout, recordings)
-        _write_parts(calibrated, layout, int8, folder)
+        figures = parity(fp32, {"int8": int8, **others}, calibrated.prototypes, layout, recordings)
+        runtimes: dict[RuntimeName, Runtime] = {"onnx": int8}
+        if with_litert:
+            record["litert"] = _ship_litert(figures, folder)
+            runtimes["litert"] = others[record["litert"]]
+        _write_parts(calibrated, layout, runtimes, folder)
         bundle = seal(_manifest(record, layout, calibrated, figures), folder)
         if size(folder) > LARGEST_BUNDLE:
             raise TrainingError(f"the bundle has {size(folder)} bytes, {LARGEST_BUNDLE} at most: fewer prototypes?")
-        (folder / "fp32.onnx").unlink()
-        for left in folder.glob("fp32.onnx.data"):
-            left.unlink()
         shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(folder, out)
+        shutil.copytree(folder, out, ignore=shutil.ignore_patterns("fp32.onnx*", *LITERT_FORMS))
     print(f"{out}: {bundle.id}, {size(out)} bytes, {json.dumps(figures)}")
     for family, facts in calibrated.facts.items():
         print(f"  {family}: {facts}")
+
+
+def _litert_forms(student: Student, layout: Layout, features: Singles, folder: Path) -> dict[str, Runtime]:
+    """Both forms, each in its folder; loaded, to be measured."""
+    int8, fp32 = (folder / form for form in LITERT_FORMS)
+    for form in (int8, fp32):
+        form.mkdir()
+    litert.write_fp32(student, layout.window_samples, fp32)
+    litert.write_int8(fp32, features, int8)
+    return {
+        form.name: load("litert", {name: (form / name).read_bytes() for name in FILES["litert"]})
+        for form in (int8, fp32)
+    }
+
+
+def _ship_litert(figures: dict[str, float], folder: Path) -> str:
+    """Take int8 if it is as good as fp32, else fp32; returns its name."""
+    for form in LITERT_FORMS:
+        if holds(figures, form):
+            for name in FILES["litert"]:
+                shutil.copyfile(folder / form / name, folder / name)
+            return form
+    raise TrainingError(f"no LiteRT form is near enough to fp32: {json.dumps(figures)}; export without --litert")
 
 
 def _calibrates(wearer: str) -> bool:
@@ -104,7 +138,7 @@ def _range_windows(train: NormalWindows, rng: np.random.Generator) -> Singles:
     return np.concatenate([distort(chosen[:half], rng), chosen[half:]])
 
 
-def _write_parts(calibrated: Calibrated, layout: Layout, int8: OnnxRuntime, folder: Path) -> None:
+def _write_parts(calibrated: Calibrated, layout: Layout, runtimes: dict[RuntimeName, Runtime], folder: Path) -> None:
     known = calibrated.prototypes
     write_arrays(
         {
@@ -125,7 +159,8 @@ def _write_parts(calibrated: Calibrated, layout: Layout, int8: OnnxRuntime, fold
         )
         for name in layout.families
     ]
-    write_golden(Model(layout, int8, known, Calibration(tuple(families))), folder / "golden.npz")
+    models = {name: Model(layout, runtime, known, Calibration(tuple(families))) for name, runtime in runtimes.items()}
+    write_golden(models, folder / "golden.npz")
 
 
 def _manifest(record: dict[str, Any], layout: Layout, calibrated: Calibrated, figures: dict[str, float]) -> Manifest:

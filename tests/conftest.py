@@ -109,7 +109,7 @@ def _make_bundle(folder: Path) -> None:
     write_int8(folder / "fp32.onnx", extract(train.samples_g[::4], layout.segments), folder / "model.onnx")
     int8 = OnnxRuntime((folder / "model.onnx").read_bytes())
     calibrated = calibrate(int8, layout, train, held_out, seed=1)
-    _write_parts(calibrated, layout, int8, folder)
+    _write_parts(calibrated, layout, {"onnx": int8}, folder)
     record = {"commit": "0" * 40, "wearers": [], "config": {"seed": 1}}
     seal(_manifest(record, layout, calibrated, {"windows": 0.0}), folder)
 
