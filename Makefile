@@ -1,16 +1,17 @@
 # Each target sets up what it needs in .venv: on a fresh machine only Python 3.11+ and make have to be there.
 
 VENV   := .venv
+LITERT := .venv-litert
 PYTHON := $(VENV)/bin/python
 PIP    := $(PYTHON) -m pip --disable-pip-version-check --no-input
 DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench evaluate train bundle broker clean
+.PHONY: help demo test test-slow test-litert check bench evaluate train bundle bundle-litert broker clean
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo ## play a simulated two-minute recording through a broker and show the events (under a minute)
 	@$(PYTHON) -m agent demo
@@ -39,8 +40,14 @@ train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 bundle: $(VENV)/.full ## quantize, calibrate and pack the student of RUN -> agent/shipped_bundle
 	$(PYTHON) -m export $(RUN) agent/shipped_bundle --root $(DATA)
 
+bundle-litert: $(LITERT)/.litert ## the same with the LiteRT files too; sets up .venv-litert by itself (2 GB)
+	$(LITERT)/bin/python -m export $(RUN) agent/shipped_bundle --root $(DATA) --litert
+
+test-litert: $(LITERT)/.litert ## tests of the conversion to LiteRT, which `make test` must skip
+	$(LITERT)/bin/python -m pytest tests/export/test_litert.py tests/agent/test_litert.py
+
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LITERT) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find agent training export tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- setting up -------------------------------------------------------------------------------------------
@@ -67,8 +74,18 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.full: pyproject.toml $(VENV)/.pip
-	@$(PIP) install --quiet --editable ".[demo,parquet]" --group train --group export --group dev
+	@$(PIP) install --quiet --editable ".[demo,litert,parquet]" --group train --group export --group dev
 	@touch $(VENV)/.demo $@
+
+# The conversion to LiteRT is 2 GB: only `make bundle-litert` and `make test-litert` pay for it.
+ifneq ($(VENV),$(LITERT))
+$(LITERT)/.litert: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=$(LITERT) $@
+else
+$(LITERT)/.litert: pyproject.toml $(LITERT)/.pip
+	@$(PIP) install --quiet --editable ".[litert]" --group litert --group dev
+	@touch $@
+endif
 
 # The broker tests want a real mosquitto; without one they skip and say so. Never asks for a password.
 broker:

@@ -1,7 +1,7 @@
 """A score taken apart: what each axis, segment and descriptor of one row added to it.
 
-The merged score is the logarithm of a mean of exp, so each part enters with its share (`Anatomy.weight`): to first order
-exactly what it would cost to take that part away. Within a part: the open score is a sum over places by definition; the
+The merged score is the logarithm of a mean of exp, so each part enters with its share (`Anatomy.weight`), which is
+the slope of the score along that part. Within a part: the open score is a sum over places by definition; the
 head for falls is integrated along the line from the nearest normal place; trembling belongs to its axes over the whole
 window. What belongs to no place (medians, the echo of the windows before, what those windows add to the head's answer,
 and the difference between a mean and its logarithm) is the offset: score = sum of contributions + offset.
@@ -38,7 +38,8 @@ def _open(anatomy: Anatomy, prototypes: Prototypes) -> Singles:
     strange = anatomy.strangeness(prototypes.context_weight)
     decides = strange.sum(axis=(2, 3)).argmax(axis=1)
     mask = np.arange(strange.shape[1]) == decides[:, None]  # (m, segments)
-    return (strange * mask[:, :, None, None]).transpose(0, 2, 1, 3)
+    placed: Singles = strange * mask[:, :, None, None]
+    return placed.transpose(0, 2, 1, 3)
 
 
 def _fall(anatomy: Anatomy, prototypes: Prototypes) -> Singles:

@@ -1,8 +1,9 @@
 """The bundle: network, prototypes, calibration and golden stream in one directory, opened only as a whole.
 
-`veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`; `prototypes.npz`,
-`calibration.npz` and `golden.npz` hold plain arrays (no pickle). Opening checks the schema, the digests and the
-shapes, then replays the golden stream through the live path; whatever differs is a `BundleError`.
+`veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
+serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz` and `golden.npz` hold plain
+arrays (no pickle). Opening checks the schema, the digests and the shapes, then replays the golden stream through the
+live path, on the runtime that will be used; whatever differs is a `BundleError`.
 """
 
 import hashlib
@@ -21,15 +22,20 @@ from agent.errors import BundleError, first_line
 from agent.golden import check_golden
 from agent.ingest import RING_CELLS
 from agent.judge import Model
+from agent.known import Known
 from agent.layout import Layout
-from agent.runtime.onnx import OnnxRuntime
-from agent.score import SHARED, Prototypes
+from agent.records import FALL, OPEN, PARTS, RuntimeName
+from agent.runtime import FILES as NETWORKS
+from agent.runtime import Runtime, load
+from agent.score import MERGED, SHARED, Norms, Prototypes
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
 FILES = ("model.onnx", "prototypes.npz", "calibration.npz", "golden.npz")
 CARD = "CARD.md"
 """The model card, for people; in bundles that have one its digest is checked like any other."""
+FURTHER = (*NETWORKS["litert"], CARD)
+"""Files that a bundle may lack; where it names them, they are verified like all others."""
 LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
@@ -74,6 +80,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout
     context_weight: float
     """w in `agent.score`."""
+    echo: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Share of what was strange that counts one window later, see `agent.score`."""
+    known: list[str] = []
+    """Novelties that were learnt with labels, among `PARTS`."""
     calibration: dict[str, CalibrationFacts]
     data: list[DataSource]
     training: dict[str, Any]
@@ -83,6 +93,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden_tolerance: Annotated[float, msgspec.Meta(gt=0)]
     """Largest difference of a golden score, in units of the score."""
     files: dict[str, Digest]
+    runtime: RuntimeName = "onnx"
+    """What runs the network unless the settings say otherwise."""
     limits: str
     """What the model must not be used for, in words."""
 
@@ -112,24 +124,51 @@ def default_bundle_path() -> Path:
     return Path(__file__).parent / "shipped_bundle"
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path, runtime: RuntimeName | None = None) -> Bundle:
     """Open and verify a bundle.
 
+    Args:
+        path: its directory.
+        runtime: what runs the network; none = what the bundle names.
+
     Raises:
-        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs.
+        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs;
+            or the bundle has nothing for this runtime, or the runtime is not installed.
     """
     text = _read(path / MANIFEST)
     manifest = _manifest(text, path)
-    present = [*FILES, *(name for name in (CARD,) if name in manifest.files)]
-    contents = {name: _verified(path / name, manifest.files) for name in present}
+    contents = {name: _verified(path / name, manifest.files) for name in (*FILES, *_further(manifest))}
+    chosen = runtime or manifest.runtime
     model = Model(
         layout=manifest.layout,
-        runtime=OnnxRuntime(contents["model.onnx"]),
+        runtime=_runtime(chosen, contents, path),
         prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
         calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
     )
-    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance)
+    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
+
+
+def open_runtime(path: Path, runtime: RuntimeName | None = None) -> Runtime:
+    """The network alone, verified and loaded but not examined; arguments and errors as in `open_bundle`."""
+    manifest = _manifest(_read(path / MANIFEST), path)
+    chosen = runtime or manifest.runtime
+    named = [name for name in NETWORKS[chosen] if name in manifest.files]
+    return _runtime(chosen, {name: _verified(path / name, manifest.files) for name in named}, path)
+
+
+def _further(manifest: Manifest) -> list[str]:
+    return [name for name in FURTHER if name in manifest.files]
+
+
+def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path) -> Runtime:
+    missing = [file for file in NETWORKS[name] if file not in contents]
+    if missing:
+        raise BundleError(
+            f"{path}: holds no {' and no '.join(missing)} for the runtime {name}; choose the runtime onnx, or make the "
+            "bundle with `python -m export --litert`"
+        )
+    return load(name, contents)
 
 
 def _read(path: Path) -> bytes:
@@ -206,22 +245,46 @@ def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
         known = Prototypes(
             places=arrays["places"].astype(np.float32),
             family=arrays["family"].astype(np.int64),
-            median=arrays["median"].astype(np.float64),
-            scale=arrays["scale"].astype(np.float64),
+            norms=_norms(arrays),
             context_weight=manifest.context_weight,
+            echo=manifest.echo,
+            known=_known(arrays) if "fall" in manifest.known else None,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"prototypes.npz: {first_line(error)}: missing, or not numbers") from error
+    norms = known.norms
     right = known.places.ndim == 2 and known.family.shape == known.places.shape[:1]
-    if not right or known.median.shape != (families,) or known.scale.shape != (families,):
+    if not right or norms.median.shape != (families, MERGED + 1):
         raise BundleError("prototypes.npz: shapes do not fit each other or the layout's families")
-    numbers = (known.places, known.median, known.scale)
-    if not all(np.isfinite(values).all() for values in numbers) or (known.scale <= 0).any():
+    scales = norms.scale[np.isfinite(norms.scale)]
+    needed = norms.scale[:, [OPEN, MERGED] + [FALL] * (known.known is not None)]
+    finite = all(np.isfinite(values).all() for values in (known.places, norms.median, needed))
+    if not finite or (scales <= 0).any():
         raise BundleError("prototypes.npz: numbers must be finite, scales above 0")
+    if known.known and not known.known.fits(known.places.shape[1]):
+        raise BundleError("prototypes.npz: the head for falls does not fit the embedding")
     served = set(known.family.tolist())
     if not served <= {SHARED, *range(families)} or not (SHARED in served or served >= set(range(families))):
         raise BundleError("prototypes.npz: every family of the layout needs a prototype, and no other may have one")
     return known
+
+
+def _norms(arrays: Arrays) -> Norms:
+    """Columns in the order of `PARTS`, then the whole; the open part's are `median` and `scale`."""
+    names = ("", *(f"{part}_" for part in PARTS[1:]), "score_")
+    median, scale = (
+        np.stack([arrays[f"{name}{what}"].astype(np.float64) for name in names], axis=1) for what in ("median", "scale")
+    )
+    if median.shape != scale.shape:
+        raise ValueError("medians and scales differ in shape")
+    return Norms(median, scale)
+
+
+def _known(arrays: Arrays) -> Known:
+    names = ("first", "first_bias", "second", "second_bias", "last", "last_bias")
+    numbers = {name: arrays[f"known_{name}"].astype(np.float32) for name in names}
+    last_bias = float(numbers.pop("last_bias"))
+    return Known(**numbers, last_bias=last_bias)
 
 
 def _calibration(arrays: Arrays, layout: Layout) -> Calibration:
@@ -236,8 +299,19 @@ def _calibration(arrays: Arrays, layout: Layout) -> Calibration:
             raise BundleError(f"calibration.npz: {name}: scores must ascend, with one more interval than scores")
         if not ((low >= 0) & (low <= high) & (high <= 1)).all():
             raise BundleError(f"calibration.npz: {name}: the ends of an interval must ascend and lie in [0, 1]")
-        families.append(FamilyCalibration(scores, low, high, wearers))
+        families.append(FamilyCalibration(scores, low, high, wearers, _parts(arrays, name)))
     return Calibration(tuple(families))
+
+
+def _parts(arrays: Arrays, name: str) -> tuple[NDArray[np.float64], ...]:
+    """Half-minutes of each part of the score, where a family has it."""
+    try:
+        found = tuple(arrays[f"{name}_{part}"].astype(np.float64) for part in PARTS)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"calibration.npz: {name}: {first_line(error)}") from error
+    if not all(values.ndim == 1 and _ascend(values) for values in found):
+        raise BundleError(f"calibration.npz: {name}: the scores of a part must ascend")
+    return found
 
 
 def _ascend(scores: NDArray[np.float64]) -> bool:

@@ -44,7 +44,7 @@ class FamilyCalibration:
     wearers: int
     """How many people they come from."""
     parts: tuple[Floats, ...] = ()
-    """Of each of `PARTS`: (k,) its largest value in each half-minute, ascending; empty = this family has no such part."""
+    """Of each of `PARTS`: (k,) its largest value in each half-minute, ascending; empty = no such part."""
 
 
 class Calibration:

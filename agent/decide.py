@@ -24,8 +24,8 @@ from agent.quality import CERTAIN
 from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Verdicts
 
 ALIEN_SCORE = 10.0
-"""Where the open part of the score is beyond this many scales from normal, nothing like it was ever seen: the hardest of
-1,273 falls of SisFall is at 6. Novelty or a fault? The answer holds both."""
+"""Where the open part of the score is beyond this many scales from normal, nothing like it was ever seen: the hardest
+of 1,273 falls of SisFall is at 6. Novelty or a fault? The answer holds both."""
 
 SETS = np.array([[bits >> label & 1 for label in range(3)] for bits in range(8)], dtype=float)
 """(8, 3) the subsets of `LABELS`, numbered by their bits: 1 = {normal}, 2 = {noise}, 4 = {novelty}, 7 = all."""
@@ -36,9 +36,7 @@ def level(false_alarms_per_day: float) -> float:
     return false_alarms_per_day / BLOCKS_PER_DAY
 
 
-def decide(
-    surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float, alien: Booleans
-) -> Verdicts:
+def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float, alien: Booleans) -> Verdicts:
     """The verdict of each window.
 
     Args:

@@ -106,23 +106,22 @@ def check_bundle(settings: "Settings") -> Finding:
 
     path = Path(settings.bundle) if settings.bundle else default_bundle_path()
     try:
-        bundle = open_bundle(path)
+        bundle = open_bundle(path, settings.runtime)
     except AgentError as error:
-        return Finding("bundle", "fail", str(error), "install the bundle again")
+        return Finding("bundle", "fail", str(error), "install the bundle again, or choose another runtime")
     return Finding("bundle", "ok", f"{bundle.id}: digests match, the golden stream gives what it should")
 
 
 def check_runtime(settings: "Settings") -> Finding:
     """What really computes; a runtime may quietly fall back to another provider."""
-    from agent.bundle import default_bundle_path
-    from agent.runtime.onnx import OnnxRuntime
+    from agent.bundle import default_bundle_path, open_runtime
 
     path = Path(settings.bundle) if settings.bundle else default_bundle_path()
     try:
-        runtime = OnnxRuntime((path / "model.onnx").read_bytes())
-    except (AgentError, OSError) as error:
-        return Finding("runtime", "fail", str(error), "install the bundle again, or another version of onnxruntime")
-    return Finding("runtime", "ok", f"onnxruntime {metadata.version('onnxruntime')}, {runtime.provider}, one thread")
+        runtime = open_runtime(path, settings.runtime)
+    except AgentError as error:
+        return Finding("runtime", "fail", str(error), "install the bundle or the runtime again, or choose another one")
+    return Finding("runtime", "ok", f"{runtime.package}, {runtime.provider}, one thread")
 
 
 def check_state_dir(settings: "Settings") -> Finding:

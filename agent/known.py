@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.past import LAGS
 from agent.records import Booleans, Singles
 
 STRIDES = 8
@@ -28,6 +29,14 @@ class Known:
     last: Singles
     """(h2,)"""
     last_bias: float
+
+    def fits(self, width: int) -> bool:
+        """Whether its arrays fit each other and embeddings of that width, and hold numbers."""
+        hidden = self.first.shape[1:], self.second.shape[1:]
+        shapes = self.first.shape == ((1 + LAGS) * width, *self.first_bias.shape)
+        shapes &= self.second.shape == (*hidden[0], *self.second_bias.shape) and self.last.shape == hidden[1]
+        arrays = (self.first, self.first_bias, self.second, self.second_bias, self.last, np.float32(self.last_bias))
+        return bool(shapes) and all(bool(np.isfinite(values).all()) for values in arrays)
 
     def evidence(self, embedding: Singles, before: Singles, known: Booleans) -> Singles:
         """(m,) logit of a fall.

@@ -46,9 +46,8 @@ class Pipeline:
         self._judge = Judge(bundle.model, alpha)
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
-        sender = Sender(
-            settings.site, settings.gateway, bundle.id, bundle.digest, alpha, layout, model.prototypes, model.calibration
-        )
+        place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
+        sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
         self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)

@@ -6,6 +6,7 @@ and owns one row for each position that was heard. `owner` maps rows to windows.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+
+RuntimeName = Literal["onnx", "litert"]
+"""What runs the network; see `agent.runtime`."""
 
 LABELS = ("normal", "noise", "novelty")
 """The three labels of a verdict, in the order of every `(n, 3)` array below."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from agent.features import extract
 from agent.known import Known
-from agent.past import LAGS, Past
+from agent.past import Past
 from agent.records import FALL, FREEZING, OPEN, PARTS, Booleans, Floats, Integers, Scores, Singles
 from agent.runtime import LARGEST_BATCH, Answer, Runtime
 from agent.tremble import freeze_index
@@ -32,6 +32,8 @@ from agent.tremble import freeze_index
 SHARED = -1
 MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
+LARGEST = 4.0
+"""The embedding ends here, so nothing beyond can be expected."""
 ECHOES = 2
 """Windows through which something strange still counts: one second."""
 MOST = 60.0
@@ -143,7 +145,8 @@ class Scorer:
         embedding = answer.embedding
         shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
         from_prototype = (embedding - self._nearest(embedding, family)).reshape(shape)
-        from_context = (embedding - answer.expected).reshape(shape)
+        expected = np.clip(answer.expected, -LARGEST, LARGEST)
+        from_context = (embedding - expected).reshape(shape)
         by_segment = (from_prototype**2 + known.context_weight * from_context**2).sum(axis=(2, 3))
         decides, each = by_segment.argmax(axis=1), np.arange(len(embedding))
         raw = by_segment[each, decides].astype(np.float64)
@@ -189,7 +192,8 @@ class Scorer:
 
     def _trembling(self, rows: Rows) -> Floats:
         """(m, 4) freeze index, weighted so that its sum over the axes is four times that of a row: x, y and z count as
-        much as the magnitude alone."""
+        much as the magnitude alone.
+        """
         out = np.zeros((len(rows.family), 4))
         legs = np.isfinite(self._prototypes.norms.scale[rows.family, FREEZING])
         if legs.any():
@@ -217,7 +221,7 @@ def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:
     return np.asarray(np.maximum(strange, earlier.max(axis=1)))
 
 
-def _mean_with(now: Floats, before: Floats, known: Booleans) -> Floats:
+def _mean_with(now: Singles, before: Singles, known: Booleans) -> Floats:
     """(m,) mean of this window's value and of those before that are known."""
     return np.asarray((now + np.where(known, before, 0.0).sum(axis=1)) / (1 + known.sum(axis=1)), dtype=np.float64)
 

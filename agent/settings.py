@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from agent.errors import SettingsError
+from agent.records import RuntimeName
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """Part of a topic: letters, digits, `_`, `-`; a pseudonym, never a person's name or number."""
@@ -58,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state_dir: str = "/var/lib/veille"
     bundle: str | None = None
     """Directory of the bundle; none = the one that ships inside the package."""
+    runtime: RuntimeName | None = None
+    """What runs the network; none = what the bundle names."""
     broker: Broker = Broker()
     ingest: Broker = Broker()
     """The local broker that wearables publish to."""

@@ -4,7 +4,6 @@ A position of any other family is unknown to the bundle, and the agent refuses i
 that nothing backs.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import msgspec
@@ -12,9 +11,8 @@ import numpy as np
 
 from agent.calibrate import BLOCK_S
 from agent.layout import Layout
-from training.datasets import Labelled
 from training.errors import TrainingError
-from training.windows import NormalWindows
+from training.windows import NormalWindows, some
 
 FEWEST_WINDOWS = 8
 """To place prototypes in."""
@@ -52,19 +50,5 @@ def _lacks(layout: Layout, index: int, train: NormalWindows, held_out: NormalWin
 def of_families(windows: NormalWindows, before: Layout, after: Layout) -> NormalWindows:
     """The windows of the families in `after`, numbered as there."""
     number = np.array([after.families.index(name) if name in after.families else -1 for name in before.families])
-    kept = number[windows.family] >= 0
-    return NormalWindows(
-        samples_g=windows.samples_g[kept],
-        family=number[windows.family[kept]],
-        wearer=windows.wearer[kept],
-        session=windows.session[kept],
-        end_s=windows.end_s[kept],
-    )
-
-
-def with_known_positions(items: Iterable[Labelled], layout: Layout) -> Iterator[Labelled]:
-    """Recordings with those positions only that the layout knows; those without any fall away."""
-    for item in items:
-        positions = {name: values for name, values in item.recording.positions.items() if name in layout.positions}
-        if positions:
-            yield replace(item, recording=replace(item.recording, positions=positions))
+    kept = some(windows, number[windows.family] >= 0)
+    return replace(kept, family=number[kept.family])

@@ -94,4 +94,3 @@ def _weights(head: nn.Sequential) -> Known:
         last=rounded(last.weight[0]),
         last_bias=float(rounded(last.bias)[0]),
     )
-

@@ -3,8 +3,8 @@
 U8S8 is the one int8 form that is faster than fp32 on x86 as well as on arm64 (S8S8 is slower than fp32 on x86).
 Ranges are set from normal *and* distorted windows: an anomaly that saturates the ranges would look less strange
 than it is. Weights have 7 bits: with 8, processors with AVX2 but without VNNI add pairs of products in 16 bits that
-overflow, and a gateway would compute other numbers than the machine that calibrated; with 7 all compute the same, at the
-same speed.
+overflow, and a gateway would compute other numbers than the machine that calibrated; with 7 all compute the same, at
+the same speed.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from agent.features import CHANNELS
 from agent.records import Singles
-from agent.runtime.onnx import OUTPUTS
+from agent.runtime import OUTPUTS
 from training.model import Student
 
 INPUT = "in_features"

@@ -113,7 +113,7 @@ def swap(samples_g: Singles, segments: int, rng: np.random.Generator) -> tuple[S
     """Exchange two segments in half of the rows; returns them and (n,) 1 = exchanged."""
     rows, axes, samples = samples_g.shape
     order = np.tile(np.arange(segments), (rows, 1))
-    chosen = (rng.random(rows) < 0.5).astype(np.float32)
+    chosen = np.asarray(rng.random(rows) < 0.5, dtype=np.float32)
     for row in np.flatnonzero(chosen):
         first, second = rng.choice(segments, 2, replace=False)
         order[row, [first, second]] = order[row, [second, first]]

@@ -9,8 +9,8 @@ It sees a window as 16 patches of eight samples and learns, from normal and dist
 - which fault was injected (`training.faults`).
 
 Several heads fill in the hidden segment's description, each taught on its own bootstrap of wearers (Osband et al.
-2016, "Deep exploration via bootstrapped DQN", NeurIPS: heads on one trunk as a cheap ensemble). Where they disagree, the
-training data did not settle the answer: that is the spread which the student learns to foretell.
+2016, "Deep exploration via bootstrapped DQN", NeurIPS: heads on one trunk as a cheap ensemble). Where they disagree,
+the training data did not settle the answer: that is the spread which the student learns to foretell.
 """
 
 from dataclasses import dataclass

@@ -187,9 +187,9 @@ class StudentStep:
         chosen = np.concatenate([distort(chosen[:count], rng), chosen[count:]])
         target = self._standard.describe(chosen, self._student.segments).to(device)
         lent = torch.from_numpy(rng.integers(0, len(self._bank.spread), BANK_BATCH))
-        features = torch.cat(
-            [torch.from_numpy(extract(chosen, self._student.segments)), self._bank.features[lent]]
-        ).to(device)
+        features = torch.cat([torch.from_numpy(extract(chosen, self._student.segments)), self._bank.features[lent]]).to(
+            device
+        )
         embedding, expected, log_variance, spread, faults, free = self._student(features)
         clean, asked = slice(count, self._batch), slice(self._batch, None)
         strangeness = (embedding[asked] - expected[asked]).square().mean(dim=1).clamp(min=1e-3).log()
@@ -211,7 +211,7 @@ def surprise(expected: Tensor, log_variance: Tensor, target: Tensor) -> Tensor:
 
 
 def _relation(free: Tensor, place: Tensor) -> Tensor:
-    """How differently student and teacher see which windows are alike (Park et al. 2019, CVPR, relational distillation)."""
+    """How differently student and teacher see which windows are alike (relational: Park et al. 2019, CVPR)."""
     mine, theirs = normalize(free, dim=1), normalize(place, dim=1)
     return mse_loss(mine @ mine.T, theirs @ theirs.T)
 

@@ -37,7 +37,9 @@ class NormalWindows:
     window: Integers
     """(m,) number of the window: rows of one wearer at one time have the same."""
     label: NDArray[np.int8]
-    """(m,) 1 = holds a sample of a labelled event; all 0 in recordings of normal wear."""
+    """(m,) 1 = holds a sample of a labelled event."""
+    normal: Booleans
+    """(m,) of a recording of normal wear, from its beginning to its end."""
 
 
 def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]:
@@ -90,6 +92,7 @@ def _cut(item: Labelled, layout: Layout, before: int) -> tuple[int, NormalWindow
             end_s=end,
             window=before + windows.owner,
             label=window_labels(recording.times_s, item.label, end, layout.window_s),
+            normal=np.full(len(end), item.normal),
         ),
         usable,
     )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.page import Commands, add_command
+from agent.cli.page import Commands, add_command, add_runtime
 
 if TYPE_CHECKING:
     from agent.bundle import Bundle
@@ -18,6 +18,7 @@ replay the golden stream; a bundle that is truncated, altered or too new is refu
 Examples:
   veille bundle show
   veille bundle verify /etc/veille/bundle
+  veille bundle verify /etc/veille/bundle --runtime litert
 """
 
 
@@ -26,13 +27,14 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "bundle", "show or verify a model bundle", PAGE, run)
     parser.add_argument("verb", choices=("show", "verify"), help="show: its manifest as JSON; verify: whole or not")
     parser.add_argument("path", nargs="?", type=Path, metavar="DIR", help="default: the bundle in the package")
+    add_runtime(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Open the bundle, which verifies it, then print what was asked."""
     from agent.bundle import default_bundle_path, open_bundle
 
-    bundle = open_bundle(given.path or default_bundle_path())
+    bundle = open_bundle(given.path or default_bundle_path(), given.runtime)
     sys.stdout.write(_manifest(bundle) if given.verb == "show" else _verified(bundle))
     if bundle.card and given.verb == "show":
         sys.stderr.write(f"in words: {bundle.card}\n")  # standard output holds JSON and nothing else
@@ -47,4 +49,6 @@ def _manifest(bundle: "Bundle") -> str:
 
 def _verified(bundle: "Bundle") -> str:
     whole = "every file has its digest, and the golden stream gives what it should"
-    return f"{bundle.path}: {bundle.id} is whole: {whole} ({bundle.digest})\n"
+    runtime = bundle.model.runtime
+    where = f"on {runtime.package}, {runtime.provider}"
+    return f"{bundle.path}: {bundle.id} is whole: {whole} {where} ({bundle.digest})\n"

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 else:
     Commands = Any
 
+RUNTIMES = ("onnx", "litert")
+"""As `agent.records.RuntimeName`, which is not imported here: help must be quick."""
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Add `--runtime`."""
+    parser.add_argument("--runtime", choices=RUNTIMES, help="what runs the network (default: what the bundle names)")
+
 
 def add_command(
     commands: Commands, name: str, what: str, page: str, command: Callable[[argparse.Namespace], int]

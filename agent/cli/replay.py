@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from agent.cli.page import Commands, add_command, written
+from agent.cli.page import Commands, add_command, add_runtime, written
 from agent.errors import RecordingError, StopError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "replay", "score recordings from files", PAGE, run)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings: .csv, .npz or .parquet")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="the model (default: the one in the package)")
+    add_runtime(parser)
     parser.add_argument("--scores", metavar="S.csv", help="write one line a window; - = standard output")
     parser.add_argument("--events", metavar="E.jsonl", help="write one event a line; - = standard output")
     parser.add_argument("--wearer", metavar="W", help="pseudonym (default: the file's name)")
@@ -48,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     from agent.cli.progress import Progress
     from agent.replay import replay_recordings
 
-    bundle = open_bundle(given.bundle or default_bundle_path())
+    bundle = open_bundle(given.bundle or default_bundle_path(), given.runtime or settings.runtime)
     with written(given.scores) as scores, written(given.events) as events, Progress("replay") as progress:
         summary = replay_recordings(
             given.files,

@@ -26,6 +26,7 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   gateway = "gateway"
   state_dir = "/var/lib/veille"  # the outbox lives here
   # bundle = "/etc/veille/bundle"  # default: the one inside the package
+  # runtime = "onnx"             # or "litert", which needs veille[litert]; default: what the bundle names
   wearers = []                   # pseudonyms that may send; empty = anyone, up to max_wearers
   max_wearers = 64
   health_s = 30.0
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     from agent.bundle import default_bundle_path, open_bundle
     from agent.pipeline import Pipeline
 
-    bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path())
+    bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
 
     def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
         return Pipeline(source, bundle, settings, outbox, counters)

@@ -131,8 +131,8 @@ def test_a_bundle_that_needs_a_newer_agent_is_refused(copy):
 
 
 def test_further_fields_and_files_do_no_harm(copy):
-    (copy / "model.tflite").write_bytes(b"for another runtime")
-    rewrite(copy, colour="blue", files=manifest(copy)["files"] | {"model.tflite": "0" * 64})
+    (copy / "model.engine").write_bytes(b"for another runtime")
+    rewrite(copy, colour="blue", files=manifest(copy)["files"] | {"model.engine": "0" * 64})
     open_bundle(copy)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from agent.batch import cut_recording
 from agent.layout import POSITIONS, Layout
-from agent.runtime.onnx import LARGEST_BATCH
+from agent.runtime import LARGEST_BATCH
 from agent.score import MOST_MISSING, Prototypes, Scorer, contributions, offset
 
 LAYOUT = Layout(positions=POSITIONS)

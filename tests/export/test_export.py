@@ -9,7 +9,8 @@ for name in ("torch", "onnx", "onnxscript", "sklearn"):
 from agent.batch import cut_recording  # noqa: E402
 from agent.bundle import CalibrationFacts  # noqa: E402
 from agent.features import extract  # noqa: E402
-from agent.runtime.onnx import OUTPUTS, OnnxRuntime  # noqa: E402
+from agent.runtime import OUTPUTS  # noqa: E402
+from agent.runtime.onnx import OnnxRuntime  # noqa: E402
 from export.calibration import design_effect, farthest_points, half_minutes, intervals  # noqa: E402
 from export.pack import LARGEST_BUNDLE, size  # noqa: E402
 
