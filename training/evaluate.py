@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
         names = args.protocol or [protocol.name for protocol in PROTOCOLS]
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
     if args.json:
-        args.json.write_text(json.dumps([_without_nan(asdict(result)) for result in results], indent=1) + "\n")
+        args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
 
 
@@ -124,8 +124,10 @@ def _cell(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} ({estimate.low:.2f}-{estimate.high:.2f})"
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """The same with null for NaN, which JSON does not know."""
     if isinstance(value, dict):
-        return {name: _without_nan(part) for name, part in value.items()}
+        return {name: without_nan(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [without_nan(part) for part in value]
     return None if isinstance(value, float) and math.isnan(value) else value
