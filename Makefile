@@ -7,7 +7,7 @@ DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench evaluate train bundle broker clean
+.PHONY: help demo test test-slow check bench evaluate leaderboard train bundle broker clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
 
 evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
 	$(PYTHON) -m training evaluate --root $(DATA)
+
+leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
+	$(PYTHON) -m training leaderboard --root $(DATA)
 
 train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 	$(PYTHON) -m training train --root $(DATA) --out $(RUN)
