@@ -11,9 +11,6 @@ recall is multiplied by the share of events that are touched, and the thresholds
 scores: ties and few rows make it coarse.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
-
 import numpy as np
 
 from agent.records import Floats, Integers
@@ -66,26 +63,21 @@ def _count(first: Integers, weight: Floats | None, levels: int) -> Floats:
 
 def _weights(label: Labels, runs: Integers, width: int) -> Floats:
     """(n,) label of each row, from 0 to 1, with a buffer; where two buffers overlap they add up to at most 1."""
-    weight = label.astype(np.float64)
     away = np.arange(1, width // 2 + 1)
     fall = np.sqrt(1 - away / width) if width else np.empty(0)
-    for start, stop in runs:
-        after, before = stop - 1 + away, start - away
-        np.add.at(weight, after[after < len(weight)], fall[after < len(weight)])
-        np.add.at(weight, before[before >= 0], fall[before >= 0])
-    return np.minimum(weight, 1.0)
+    near = np.stack([runs[:, 1, None] - 1 + away, runs[:, 0, None] - away])  # (2, events, half): after, before
+    inside = (near >= 0) & (near < len(label))
+    added = np.bincount(near[inside], np.broadcast_to(fall, near.shape)[inside], minlength=len(label))
+    weight: Floats = np.minimum(label + added, 1.0)
+    return weight
 
 
 def _earliest(first: Integers, runs: Integers, width: int) -> Integers:
     """(k,) the first level that any row of each event with its buffer reaches; events whose buffers meet are one."""
-    return np.array([first[start:stop].min() for start, stop in _merged(runs, width // 2, len(first))])
-
-
-def _merged(runs: Integers, half: int, rows: int) -> Iterator[tuple[int, int]]:
-    """Each event's first row and the row past its last, with `half` a buffer on both sides."""
-    start = max(int(runs[0, 0]) - half, 0)
-    for (_, stop), (following, _) in pairwise(runs):
-        if stop - 1 + half < following - half:
-            yield start, int(stop) + half
-            start = int(following) - half
-    yield start, min(int(runs[-1, 1]) + half, rows)
+    half, rows = width // 2, len(first)
+    apart = runs[:-1, 1] - 1 + half < runs[1:, 0] - half
+    start = np.r_[max(int(runs[0, 0]) - half, 0), runs[1:, 0][apart] - half]
+    stop = np.r_[runs[:-1, 1][apart] + half, min(int(runs[-1, 1]) + half, rows)]
+    bounds = np.stack([start, stop], axis=1).ravel()
+    earliest: Integers = np.minimum.reduceat(np.append(first, first[-1]), bounds)[::2]
+    return earliest
