@@ -8,7 +8,7 @@ DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-litert check bench evaluate train bundle bundle-litert broker clean
+.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert broker clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
 
 evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
 	$(PYTHON) -m training evaluate --root $(DATA)
+
+leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
+	$(PYTHON) -m training leaderboard --root $(DATA)
 
 train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 	$(PYTHON) -m training train --root $(DATA) --out $(RUN)

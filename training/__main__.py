@@ -1,10 +1,10 @@
-"""`python -m training train|convert|choose|evaluate`: the workstation's side of Veille."""
+"""`python -m training train|convert|choose|evaluate|leaderboard`: the workstation's side of Veille."""
 
 import argparse
 import sys
 
 from agent.errors import AgentError
-from training import choose, evaluate, train
+from training import choose, evaluate, leaderboard, train
 from training.datasets import convert
 from training.errors import TrainingError
 
@@ -13,6 +13,7 @@ COMMANDS = {
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
     "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
+    "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 
 

@@ -16,7 +16,7 @@ from agent.layout import Layout
 from agent.recording import Recording
 from agent.records import Floats, Windows
 from training.datasets import Labelled, open_dataset
-from training.datasets.split import split
+from training.datasets.split import Part, split
 from training.errors import TrainingError
 from training.metrics import (
     Figure,
@@ -24,14 +24,19 @@ from training.metrics import (
     Tally,
     average_precision_of,
     event_recall_at,
+    event_recall_per_day,
     interval,
+    interval_of,
     recall_above,
     roc_auc_of,
     tally,
     threshold_at,
 )
 from training.peers import PEERS, PerFamily
+from training.peers.supervised import NAME as SUPERVISED
+from training.peers.supervised import Ceiling, Rows, rows_of
 from training.progress import watched
+from training.timeline import Timeline, delay_of, timeline, vus_pr_of
 from training.windows import normal_windows
 
 Score = Callable[[Recording], tuple[Floats, Floats]]
@@ -48,12 +53,14 @@ class Protocol:
     dataset: str
     positions: tuple[str, ...] = ()
     """Only these; empty = all that the layout knows."""
+    labels_from: str = ""
+    """Dataset whose training wearers teach the supervised ceiling; empty = this one's other wearers do."""
 
 
 PROTOCOLS = (
-    Protocol("falls-waist", "sisfall", ("waist",)),
-    Protocol("falls-wrist", "umafall", ("wrist",)),
-    Protocol("falls-wrist-foreign", "weda_fall", ("wrist",)),
+    Protocol("falls-waist", "sisfall", ("waist",), "sisfall"),
+    Protocol("falls-wrist", "umafall", ("wrist",), "umafall"),
+    Protocol("falls-wrist-foreign", "weda_fall", ("wrist",), "umafall"),
     Protocol("freezing", "stanford_fog"),
     Protocol("freezing-daphnet", "daphnet_partial"),
 )
@@ -62,7 +69,12 @@ FIGURES: dict[str, Figure] = {
     "average_precision": average_precision_of,
     "recall_at_1_per_hour": event_recall_at(1),
     "recall_at_10_per_hour": event_recall_at(10),
+    "recall_at_1_per_day": event_recall_per_day,
 }
+DELAY_PER_HOUR = 10.0
+"""False alarms an hour at which the detection delay is told."""
+_MOST_DRAWS = 200
+"""VUS-PR is dear: its interval is made of no more draws than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class Result:
     unscored_windows: int
     """Windows that the program could not score: they count as its lowest score."""
     figures: dict[str, Estimate]
-    """By the names in `FIGURES`."""
+    """By the names in `FIGURES`, and `vus_pr`, `delay_s` (see `training.timeline`)."""
     per_wearer: dict[str, dict[str, float]]
     """Each wearer's own areas; recall at 1 an hour under the threshold that all wearers share."""
 
@@ -108,10 +120,11 @@ def compare(
     programs: Mapping[str, Score],
     peers: Mapping[str, PerFamily],
     *,
+    ceiling: bool = False,
     root: Path | None = None,
     resamples: int = 1000,
 ) -> list[Result]:
-    """All programs under one protocol, then all peers.
+    """All programs under one protocol, then all peers, then the supervised forest if a `ceiling` is wanted.
 
     Raises:
         DataError: the dataset is missing.
@@ -124,11 +137,12 @@ def compare(
         scored = (score(item.recording) for item in watched(items, f"{protocol.name}: {name}"))
         scores[name] = [_on_cut(cut, *one) for cut, one in zip(cuts, scored, strict=True)]
     scores |= {name: list(_peer_scores(peer, cuts)) for name, peer in peers.items()}
+    if ceiling:
+        scores[SUPERVISED] = _ceiling_scores(protocol, layout, items, cuts, root)
     results = []
     for name, each in scores.items():
-        counts = tally(_scored(items, cuts, each), layout.window_s)
         unscored = sum(int((~np.isfinite(own)).sum()) for own in each)
-        results.append(_result(protocol.name, name, counts, unscored, resamples))
+        results.append(_result(protocol.name, name, _scored(items, cuts, each), layout.window_s, unscored, resamples))
     return results
 
 
@@ -139,15 +153,50 @@ def judged_recordings(protocol: Protocol, layout: Layout, root: Path | None = No
         DataError: the dataset is missing.
         TrainingError: nothing is left.
     """
+    return _recordings(protocol, protocol.dataset, "test", layout, root)
+
+
+def _recordings(protocol: Protocol, dataset: str, part: Part, layout: Layout, root: Path | None) -> list[Labelled]:
     wanted = [position for position in layout.positions if position in (protocol.positions or layout.positions)]
     found = []
-    for item in open_dataset(protocol.dataset, root, lambda wearer: split(wearer) == "test"):
+    for item in open_dataset(dataset, root, lambda wearer: split(wearer) == part):
         positions = {name: samples for name, samples in item.recording.positions.items() if name in wanted}
         if positions:
             found.append(replace(item, recording=replace(item.recording, positions=positions)))
     if not found:
-        raise TrainingError(f"protocol {protocol.name}: no test wearer with a known position in {protocol.dataset}")
+        raise TrainingError(f"protocol {protocol.name}: no {part} wearer with a known position in {dataset}")
     return found
+
+
+def _ceiling_scores(
+    protocol: Protocol, layout: Layout, items: Sequence[Labelled], cuts: Sequence[Windows], root: Path | None
+) -> list[Floats]:
+    """(n,) for each recording, from a forest that has learnt from other wearers, falls and freezes included."""
+    if protocol.labels_from:
+        teachers = _recordings(protocol, protocol.labels_from, "train", layout, root)
+        watching = watched(teachers, f"{protocol.name}: cutting for the ceiling")
+        known = rows_of(teachers, [cut_recording(item.recording, layout) for item in watching], layout.window_s)
+        return list(_peer_scores(_taught(known), cuts))
+    return _by_other_wearers(items, cuts, layout.window_s)
+
+
+def _by_other_wearers(items: Sequence[Labelled], cuts: Sequence[Windows], window_s: float) -> list[Floats]:
+    """Leave one wearer out: each is scored by a forest that has learnt from all others."""
+    scores = [np.full(len(cut.end_s), np.nan) for cut in cuts]
+    wearers = [item.recording.wearer for item in items]
+    for wearer in sorted(set(wearers)):
+        own, others = ([n for n, one in enumerate(wearers) if (one == wearer) == mine] for mine in (True, False))
+        if others:
+            known = rows_of([items[n] for n in others], [cuts[n] for n in others], window_s)
+            for place, found in zip(own, _peer_scores(_taught(known), [cuts[n] for n in own]), strict=True):
+                scores[place] = found
+    return scores
+
+
+def _taught(rows: Rows) -> Ceiling:
+    ceiling = Ceiling()
+    ceiling.fit(rows)
+    return ceiling
 
 
 def _on_cut(cut: Windows, end_s: Floats, score: Floats) -> Floats:
@@ -160,7 +209,7 @@ def _on_cut(cut: Windows, end_s: Floats, score: Floats) -> Floats:
     return np.where(same, score[order][place], np.nan)
 
 
-def _peer_scores(peer: PerFamily, cuts: Sequence[Windows]) -> Iterator[Floats]:
+def _peer_scores(peer: PerFamily | Ceiling, cuts: Sequence[Windows]) -> Iterator[Floats]:
     """(n,) for each recording: the strangest position's score of each window, NaN = none could be scored."""
     samples_g = np.concatenate([cut.samples_g for cut in cuts])
     rows = peer.score(samples_g, np.concatenate([cut.family for cut in cuts]))  # all at once: a forest is slow to wake
@@ -182,9 +231,18 @@ def _scored(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence
     return found
 
 
-def _result(protocol: str, program: str, counts: Tally, unscored: int, resamples: int) -> Result:
+def _result(
+    protocol: str,
+    program: str,
+    scored: Sequence[ScoredRecording],
+    window_s: float,
+    unscored: int,
+    resamples: int,
+) -> Result:
+    counts = tally(scored, window_s)
     everyone = np.ones(len(counts.wearers))
     totals = everyone @ (counts.anomalous + counts.normal)
+    figures = {n: Estimate(f(counts, everyone), *interval(counts, f, resamples)) for n, f in FIGURES.items()}
     return Result(
         protocol=protocol,
         program=program,
@@ -193,9 +251,23 @@ def _result(protocol: str, program: str, counts: Tally, unscored: int, resamples
         normal_hours=float(counts.normal_hours.sum()),
         events=len(counts.event_score),
         unscored_windows=unscored,
-        figures={n: Estimate(f(counts, everyone), *interval(counts, f, resamples)) for n, f in FIGURES.items()},
+        figures=figures | _in_time(counts, timeline(scored, window_s), resamples),
         per_wearer=dict(_per_wearer(counts)),
     )
+
+
+def _in_time(counts: Tally, line: Timeline, resamples: int) -> dict[str, Estimate]:
+    """The figures that need the order of the windows."""
+
+    def vus(weights: Floats) -> float:
+        return vus_pr_of(line, dict(zip(counts.wearers, weights.astype(int), strict=True)))
+
+    def delay(weights: Floats) -> float:
+        return delay_of(line, counts, weights, DELAY_PER_HOUR)
+
+    size, draws = len(counts.wearers), min(resamples, _MOST_DRAWS)
+    both: dict[str, Callable[[Floats], float]] = {"vus_pr": vus, "delay_s": delay}
+    return {name: Estimate(f(np.ones(size)), *interval_of(f, size, draws)) for name, f in both.items()}
 
 
 def _per_wearer(counts: Tally) -> Iterator[tuple[str, dict[str, float]]]:

@@ -14,11 +14,15 @@ from agent.batch import cut_recording
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import Floats
+from training import compare as compare_module
 from training import evaluate
 from training.compare import PROTOCOLS, compare, fitted_peers, judged_recordings
 from training.datasets import Labelled
 from training.datasets.split import split
 from training.errors import TrainingError
+from training.peers import PEERS
+from training.peers.supervised import NAME as SUPERVISED
+from training.peers.supervised import Ceiling, Rows
 
 LAYOUT = Layout(positions=POSITIONS)
 RESAMPLES = 50
@@ -52,6 +56,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     normal = [activity(f"umafall-{index}", str(index), 10 + index) for index in range(4)]
     known = [_without_head(item) for item in normal]
     monkeypatch.setattr("training.evaluate.normal_recordings", lambda part, root: known)
+    few = {name: PEERS[name] for name in ("kNN", "PCA", "peak")}  # each has tests of its own
+    monkeypatch.setattr("training.compare.PEERS", few)
 
 
 def _without_head(item: Labelled) -> Labelled:
@@ -81,7 +87,7 @@ def named(name: str):
 def test_every_program_is_judged_on_the_same_windows_and_events() -> None:
     peers = fitted_peers(evaluate.normal_recordings("train", None), LAYOUT)
     results = compare(named("freezing"), LAYOUT, {"Veille": loudness}, peers, resamples=RESAMPLES)
-    assert [result.program for result in results] == ["Veille", "IsolationForest", "PCA", "peak"]
+    assert [result.program for result in results] == ["Veille", "kNN", "PCA", "peak"]
     assert len({(result.windows, result.normal_hours, result.events, result.wearers) for result in results}) == 1
     assert results[0].events == 2
     assert all(result.unscored_windows == 0 for result in results)
@@ -115,6 +121,24 @@ def test_a_program_that_says_nothing_has_no_skill() -> None:
 
 
 @pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize("protocol", ["freezing", "falls-wrist"])
+def test_the_ceiling_learns_from_others_alone(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without labels of their own protocol others teach; with them the training wearers do."""
+    taught: list[int] = []
+
+    def remember(rows: Rows) -> Ceiling:
+        taught.append(int(rows.label.sum()))
+        return taught_by(rows)
+
+    taught_by = compare_module._taught
+    monkeypatch.setattr(compare_module, "_taught", remember)
+    (result,) = compare(named(protocol), LAYOUT, {}, {}, ceiling=True, resamples=RESAMPLES)
+    assert result.program == SUPERVISED
+    assert len(taught) == (3 if protocol == "freezing" else 1)
+    assert result.figures["roc_auc"].value > 0.9
+
+
+@pytest.mark.usefixtures("made_up")
 def test_positions_that_the_layout_does_not_know_are_left_out() -> None:
     items = judged_recordings(named("freezing"), LAYOUT)
     assert all(set(item.recording.positions) == {"wrist", "left_ankle"} for item in items)
@@ -126,9 +150,13 @@ def test_positions_that_the_layout_does_not_know_are_left_out() -> None:
 def test_table_and_json_hold_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "figures.json"
     evaluate.main(arguments("--peers-only", "--protocol", "falls-wrist-foreign", "--json", str(path)))
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| falls")]
+    found = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| falls")]
     figures = json.loads(path.read_text())
-    assert len(lines) == len(figures) == 3
+    assert len(found) == 2 * len(figures) == 8  # two tables; three peers and the ceiling
+    lines, in_time = found[:4], found[4:]
+    for line, each in zip(in_time, figures, strict=True):
+        assert f"| {each['program']} | {each['figures']['vus_pr']['value']:.3f} (" in line
+        assert "| - |" in line  # a few minutes say nothing of a day
     for line, each in zip(lines, figures, strict=True):
         assert f"| {each['program']} | 3 |" in line
         assert f"{each['figures']['roc_auc']['value']:.3f} (" in line
