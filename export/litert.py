@@ -56,7 +56,7 @@ def write_fp32(network: nn.Module, samples: int, folder: Path, names: Sequence[s
     """Convert to float32 files in `folder`.
 
     Args:
-        network: (n, 8, samples) -> a tuple of outputs, in eval mode.
+        network: (n, 8, samples) -> a tuple of outputs; is put into eval mode.
         samples: of a window.
         folder: where the files go.
         names: of the outputs, in their order.
@@ -65,7 +65,7 @@ def write_fp32(network: nn.Module, samples: int, folder: Path, names: Sequence[s
         TrainingError: the conversion is not installed.
     """
     litert_torch = _needed("litert_torch")
-    named = _Named(network.eval(), names)
+    named = _Named(network, names).eval()
     for file, rows in ROWS.items():
         with _hushed():
             converted = litert_torch.convert(named, (torch.zeros(rows, CHANNELS, samples),))
