@@ -20,6 +20,7 @@ from agent.recording import Recording
 from agent.records import Floats
 from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
+from training.own import judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
 from training.windows import normal_recordings
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, help="bundle to judge (default: the one inside the package)")
     parser.add_argument("--peers-only", action="store_true", help="judge the peers without a bundle")
     parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
+    parser.add_argument("--folder", type=Path, help="judge on your own recordings instead (wearers who test)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, also those of each wearer")
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default: %(default)s)")
 
@@ -65,6 +67,10 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         TrainingError: no bundle can be scored, or a dataset is missing.
     """
+    if args.folder:
+        own = opened(args.bundle)
+        print(judged(args.folder, own, veille(own)[1], args.resamples))
+        return 0
     layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
     bundle = None if args.peers_only else opened(args.bundle)
     if bundle:

@@ -86,7 +86,7 @@ def device_name(device: torch.device) -> str:
     """As its maker calls it, for a GPU; else `cpu` with the number of threads, on which the last bits depend."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+    return f"cpu, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
 
 
 def digest_of(config: object, *arrays: NDArray[Any]) -> str:

@@ -1,6 +1,7 @@
 """From a user's folder to a bundle that the agent opens; and who trained never calibrates."""
 
 import csv
+import shutil
 
 import msgspec
 import numpy as np
@@ -52,6 +53,25 @@ def test_a_folder_of_wrists_becomes_a_bundle_that_replays_and_refuses_other_posi
     assert replayed.returncode == 0
     assert all(np.isfinite(float(row["score"])) for row in csv.DictReader(replayed.stdout.splitlines()))
     assert (tmp_path / "bundle").stat().st_mode & 0o777 == 0o755
+    judging = ["evaluate", "--folder", str(folder), "--bundle", str(bundle.path), "--resamples", "10"]
+    assert train(judging) == 0
+    assert "| wearers | 1 |\n" in capsys.readouterr().out
+    judging[2] = str(shutil.copytree(folder, tmp_path / "ours"))
+    (tmp_path / "ours" / "bob_calm.csv").unlink()
+    assert train(judging) == 2
+    assert "changed since the bundle learnt from it" in capsys.readouterr().err
+
+
+def test_a_bundle_that_learnt_from_none_of_them_is_judged_on_all(folder, small_bundle, capsys):
+    assert train(["evaluate", "--folder", str(folder), "--bundle", str(small_bundle), "--resamples", "10"]) == 0
+    assert "| wearers | 4 |\n| normal h" in capsys.readouterr().out
+
+
+def test_without_a_marked_event_there_is_nothing_to_judge(small_bundle, own_folder, tmp_path, capsys):
+    folder = own_folder(tmp_path / "calm", NAMES[:3])
+    (folder / "events.csv").unlink()
+    assert train(["evaluate", "--folder", str(folder), "--bundle", str(small_bundle)]) == 2
+    assert "nothing to detect" in capsys.readouterr().err
 
 
 def test_the_run_record_names_commit_configuration_data_seed_device_and_figures(run, folder):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import runpy
 import signal
 import socket
@@ -144,7 +145,7 @@ class Trap:
         return (os.abort, ())
 
 
-@pytest.mark.parametrize("make", [lambda: b"", lambda: b"PK\x03\x04", lambda: __import__("pickle").dumps(Trap())])
+@pytest.mark.parametrize("make", [lambda: b"", lambda: b"PK\x03\x04", lambda: pickle.dumps(Trap(), protocol=2)])
 def test_a_checkpoint_that_is_none_is_refused_and_never_run(tmp_path, make):
     (tmp_path / "c.pt").write_bytes(make())
     with pytest.raises(TrainingError, match="cannot be read"):

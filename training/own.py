@@ -1,0 +1,69 @@
+"""How a bundle does on a user's own recordings: on the wearers of the folder that it has not met."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from agent.bundle import Bundle
+from agent.layout import POSITIONS, Layout
+from agent.recording import Recording
+from agent.records import Floats
+from training.compare import FIGURES
+from training.datasets.corpus import open_corpus, tell
+from training.datasets.labelled import Labelled
+from training.datasets.own_recordings import NAME
+from training.datasets.split import NEED
+from training.errors import TrainingError
+from training.metrics import ScoredRecording, Tally, interval, tally
+from training.progress import watched
+
+NOTES = """In brackets: 95 % bootstrap interval over wearers. Recall: share of events detected at that many false
+alarms per hour of normal wear, with one threshold for all wearers, chosen on these recordings (an oracle)."""
+
+
+def judged(folder: Path, bundle: Bundle, score: Callable[[Recording], tuple[Floats, Floats]], resamples: int) -> str:
+    """A Markdown table: figures on the wearers who test; on all of them where the bundle learnt from none.
+
+    Raises:
+        TrainingError: the folder is not the one that the bundle learnt from, or no event of a test wearer is marked.
+    """
+    items = list(_unmet(folder, bundle))
+    if not any(item.label.any() for item in items):
+        raise TrainingError(f"{folder}: no event of a wearer who tests is marked in events.csv; nothing to detect")
+    scored = []
+    for item in watched(items, "judging"):
+        truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
+        scored.append(ScoredRecording(*truth, *score(item.recording)))
+    return _table(tally(scored, bundle.manifest.layout.window_s), resamples)
+
+
+def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
+    """Recordings of wearers that the bundle has not met, with the positions that it knows."""
+    public = any(source.name != NAME for source in bundle.manifest.data)
+    corpus = open_corpus(None, folder, Layout(positions=POSITIONS), with_public=public)  # split as in training
+    tell(corpus)
+    own = corpus.folders()[0]
+    digests = {source.digest for source in bundle.manifest.data if source.name == NAME}
+    if digests and digests != {facts.digest for facts in own.facts()}:
+        raise TrainingError(
+            f"{folder}: changed since the bundle learnt from it, so who tests is not known; train again"
+        )
+    for part in NEED[-1:] if digests else NEED:
+        for item in own.recordings(part):
+            names = set(item.recording.positions) & set(bundle.manifest.layout.positions)
+            positions = {name: item.recording.positions[name] for name in sorted(names)}
+            if positions:
+                yield replace(item, recording=replace(item.recording, positions=positions))
+
+
+def _table(counts: Tally, resamples: int) -> str:
+    everyone = np.ones(len(counts.wearers))
+    lines = ["| figure | value |", "| --- | --- |", f"| wearers | {len(counts.wearers)} |"]
+    lines += [f"| normal h | {counts.normal_hours.sum():.2f} |", f"| events | {len(counts.event_score)} |"]
+    for name, figure in FIGURES.items():
+        low, high = interval(counts, figure, resamples)
+        ends = "" if np.isnan(low) else f" ({low:.2f}-{high:.2f})"
+        lines.append(f"| {name} | {figure(counts, everyone):.3f}{ends} |")
+    return "\n".join(lines) + "\n\n" + NOTES
