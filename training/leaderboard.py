@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from agent.records import Floats
-from training.compare import watched
 from training.datasets import data_root
 from training.errors import DataError
 from training.evaluate import without_nan
+from training.progress import watched
 from training.recipe import score
 from training.series import Series, from_folder, from_recordings
 from training.vus import vus_pr
