@@ -82,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """w in `agent.score`."""
     echo: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Share of what was strange that counts one window later, see `agent.score`."""
+    habit: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """The most that lasting strangeness takes off, see `agent.score`."""
     known: list[str] = []
     """Novelties that were learnt with labels, among `PARTS`."""
     calibration: dict[str, CalibrationFacts]
@@ -248,6 +250,7 @@ def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
             norms=_norms(arrays),
             context_weight=manifest.context_weight,
             echo=manifest.echo,
+            habit=manifest.habit,
             known=_known(arrays) if "fall" in manifest.known else None,
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -5,17 +5,18 @@ import numpy as np
 from agent.records import Booleans, Floats, Integers, Singles
 
 LAGS = 3
-"""Windows remembered: with the one at hand they cover 4.06 s, a fall with what led to it and the lying after it."""
+"""Windows whose embeddings are remembered: with the one at hand they cover 4.06 s, a fall with what led to it and the
+lying after it."""
 
 
 class Past:
-    """The last windows of every stream; grows with the streams, `LAGS` numbers wide each."""
+    """The last windows of every stream; grows with the streams, `lags` times `width` numbers for each."""
 
-    def __init__(self, width: int, hop_s: float) -> None:
-        """`width`: numbers to remember of a window; `hop_s`: from one window to the next."""
-        self._hop_s = hop_s
-        self._end_s: Floats = np.full((0, LAGS), -np.inf)
-        self._values: Singles = np.zeros((0, LAGS, width), np.float32)
+    def __init__(self, width: int, hop_s: float, lags: int = LAGS) -> None:
+        """`width`: numbers to remember of a window; `hop_s`: from one to the next; `lags`: how many."""
+        self._hop_s, self._lags = hop_s, lags
+        self._end_s: Floats = np.full((0, lags), -np.inf)
+        self._values: Singles = np.zeros((0, lags, width), np.float32)
 
     def recall(self, stream: Integers, end_s: Floats, values: Singles) -> tuple[Singles, Booleans]:
         """Remember these windows, and tell what came before each of them.
@@ -26,18 +27,19 @@ class Past:
             values: (m, width) what to remember of it.
 
         Returns:
-            (m, LAGS, width) the same numbers one, two and three hops earlier (0 where unknown), and (m, LAGS) whether
-            they are known: the stream was heard, exactly that much earlier.
+            (m, lags, width) the same numbers one, two, ... hops earlier (0 where unknown), and (m, lags) whether they
+            are known: the stream was heard, exactly that much earlier.
         """
+        lags = self._lags
         self._make_room(int(stream.max(initial=-1)) + 1)
         slots = np.unique(stream)
-        streams = np.concatenate([np.repeat(slots, LAGS), stream])
+        streams = np.concatenate([np.repeat(slots, lags), stream])
         ends = np.concatenate([self._end_s[slots].ravel(), end_s])
         numbers = np.concatenate([self._values[slots].reshape(-1, values.shape[1]), values])
         order = np.lexsort((ends, streams))
-        before = np.zeros((len(streams), LAGS, values.shape[1]), np.float32)
-        known = np.zeros((len(streams), LAGS), np.bool_)
-        for lag in range(1, LAGS + 1):
+        before = np.zeros((len(streams), lags, values.shape[1]), np.float32)
+        known = np.zeros((len(streams), lags), np.bool_)
+        for lag in range(1, lags + 1):
             here, there = order[lag:], order[:-lag]
             with np.errstate(invalid="ignore"):
                 late_s = np.abs(ends[here] - ends[there] - lag * self._hop_s)
@@ -45,16 +47,16 @@ class Past:
             known[here, lag - 1] = same
             before[here[same], lag - 1] = numbers[there[same]]
         self._keep(slots, streams[order], ends[order], numbers[order])
-        return before[len(slots) * LAGS :], known[len(slots) * LAGS :]
+        return before[len(slots) * lags :], known[len(slots) * lags :]
 
     def _keep(self, slots: Integers, streams: Integers, ends: Floats, numbers: Singles) -> None:
-        """The last `LAGS` of each stream, in order of time."""
-        last = np.searchsorted(streams, slots, side="right")[:, None] + np.arange(-LAGS, 0)
+        """The last of each stream, in order of time."""
+        last = np.searchsorted(streams, slots, side="right")[:, None] + np.arange(-self._lags, 0)
         self._end_s[slots], self._values[slots] = ends[last], numbers[last]
 
     def _make_room(self, streams: int) -> None:
         more = streams - len(self._end_s)
         if more > 0:
             more = max(more, len(self._end_s))  # doubling: cheap in the long run
-            self._end_s = np.concatenate([self._end_s, np.full((more, LAGS), -np.inf)])
+            self._end_s = np.concatenate([self._end_s, np.full((more, self._lags), -np.inf)])
             self._values = np.concatenate([self._values, np.zeros((more, *self._values.shape[1:]), np.float32)])

@@ -1,6 +1,7 @@
 """Rows -> nonconformity scores: how unlike anything normal, how like a fall, how like freezing; merged into one.
 
-    open      = (raw - median) / scale,  raw = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
+    raw       = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
+    open      = echo of (raw - median) / scale, less habit
     fall      = (logit of `known` - median) / scale
     freezing  = (`freeze_index`, mean of this window and those before, over the legs - median) / scale
     score     = log of the mean of exp over the parts, standardised once more
@@ -10,7 +11,9 @@ whole window, and x what the network expects of each segment from the other segm
 a fall is short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is normal anywhere on the
 body: a position on which few hopped borrows from those on which many did. What was strange echoes for two windows,
-weaker each time: a fall is not over when its impact leaves the window.
+weaker each time: a fall is not over when its impact leaves the window. And who has been a little strange for a while is
+less so for that: the mean of the open part from 8.5 to 3.5 s ago is taken off, up to a limit, so that what changes
+stands out from what lasts.
 
 All medians and scales come from the normal half-minutes of the calibration wearers, one for each family and part: 0 is
 the median window, 1 what nine half-minutes in ten stay below. exp of a part is evidence in the manner of an e-value,
@@ -34,6 +37,8 @@ MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
 LARGEST = 4.0
 """The embedding ends here, so nothing beyond can be expected."""
+HABIT = slice(6, 16)
+"""Windows ago, less one, that make the habit."""
 ECHOES = 2
 """Windows through which something strange still counts: one second."""
 MOST = 60.0
@@ -71,6 +76,8 @@ class Prototypes:
     """w above."""
     echo: float = 0.0
     """Share of the open part that lives on from one window to the next, in [0, 1)."""
+    habit: float = 0.0
+    """The most that lasting strangeness takes off the open part."""
     known: Known | None = None
     """The head for falls; None = this bundle knows none."""
 
@@ -133,6 +140,7 @@ class Scorer:
         self._places = [prototypes.places[mask] for mask in own]
         self._lengths = [(places**2).sum(axis=1) for places in self._places]
         self._past = Past(prototypes.places.shape[1] + 2, hop_s)
+        self._longer = Past(1, hop_s, HABIT.stop)
 
     def score(self, rows: Rows) -> tuple[Scores, Anatomy]:
         """Score rows; of one stream they may come in any number, but not before those already scored.
@@ -156,7 +164,8 @@ class Scorer:
         before, remembered = self._past.recall(rows.stream, rows.end_s, now)
         places = before[..., :-2]
         parts = np.full((len(embedding), len(PARTS)), -np.inf)
-        parts[:, OPEN] = _echoed(strange, np.where(remembered, before[..., -2], -np.inf), known.echo)
+        echoed = _echoed(strange, np.where(remembered, before[..., -2], -np.inf), known.echo)
+        parts[:, OPEN] = echoed - self._habit(rows, echoed)
         if known.known:
             logit = known.known.evidence(embedding, places, remembered)
             parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
@@ -190,6 +199,13 @@ class Scorer:
             out[rows] = places[closeness.argmin(axis=1)]
         return out
 
+    def _habit(self, rows: Rows, echoed: Floats) -> Floats:
+        """(m,) how strange the stream has been for a while; what is not known counts as 0."""
+        strange = np.maximum(echoed, 0).astype(np.float32)[:, None]
+        before, _ = self._longer.recall(rows.stream, rows.end_s, strange)
+        lasting: Floats = before[:, HABIT, 0].mean(axis=1, dtype=np.float64)
+        return np.minimum(lasting, self._prototypes.habit)
+
     def _trembling(self, rows: Rows) -> Floats:
         """(m, 4) freeze index, weighted so that its sum over the axes is four times that of a row: x, y and z count as
         much as the magnitude alone.
@@ -217,7 +233,7 @@ def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats
 def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:
     """(m,) the strangest of this window and, weaker for each hop, of those before."""
     weight = echo ** np.arange(1, ECHOES + 1) if echo else np.zeros(ECHOES)
-    earlier = np.where(before[:, :ECHOES] > 0, before[:, :ECHOES] * weight, -np.inf)
+    earlier = np.where(before[:, :ECHOES] > 0, np.maximum(before[:, :ECHOES], 0) * weight, -np.inf)
     return np.asarray(np.maximum(strange, earlier.max(axis=1)))
 
 

@@ -35,6 +35,7 @@ def manifest_of(record: RunRecord, layout: Layout, calibrated: Calibrated, figur
         layout=layout,
         context_weight=prototypes.context_weight,
         echo=prototypes.echo,
+        habit=prototypes.habit,
         known=["fall"] if prototypes.known else [],
         calibration=calibrated.facts,
         data=[_source(facts) for facts in record.data],

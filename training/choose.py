@@ -52,6 +52,7 @@ def _variants(known: Prototypes) -> list[tuple[str, Prototypes, int | None]]:
         ("open alone", known, OPEN),
         *((f"open, echo {echo:g}", replace(known, echo=echo), OPEN) for echo in (0.0, 0.6, 0.9, 0.99)),
         *((f"open, context {weight:g}", replace(known, context_weight=weight), OPEN) for weight in (0.0, 0.5, 1.0)),
+        ("open, no habit", replace(known, habit=0.0), OPEN),
         ("open, no anchors", bare, OPEN),
     ]
 
