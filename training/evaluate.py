@@ -11,15 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from agent.batch import cut_recording
 from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.errors import BundleError
-from agent.judge import Judge
+from agent.judge import Judge, Judged
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
-from agent.records import Floats
+from agent.records import FALL, FREEZING, OPEN, Floats
 from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
+from training.forms import compare_forms
+from training.forms import table as forms_table
 from training.own import judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
@@ -69,12 +73,12 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.folder:
         own = opened(args.bundle)
-        print(judged(args.folder, own, veille(own)[1], args.resamples))
+        print(judged(args.folder, own, veille(own)["Veille"], args.resamples))
         return 0
     layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
     bundle = None if args.peers_only else opened(args.bundle)
     if bundle:
-        layout, programs["Veille"] = veille(bundle)
+        layout, programs = bundle.manifest.layout, veille(bundle)
     peers = fitted_peers(normal_recordings("train", args.root), layout)
     options: Any = {"ceiling": True, "root": args.root, "resamples": args.resamples}
     results: list[Result] = []
@@ -85,6 +89,8 @@ def main(args: argparse.Namespace) -> int:
     if bundle:
         names = args.protocol or [protocol.name for protocol in PROTOCOLS]
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
+        chosen = [protocol for protocol in PROTOCOLS if protocol.name in names]
+        print("\n" + forms_table(compare_forms(chosen, bundle, args.root)))
     if args.json:
         args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
@@ -102,15 +108,29 @@ def opened(path: Path | None) -> Bundle:
         raise TrainingError(f"{error}; --peers-only judges the peers without one") from error
 
 
-def veille(bundle: Bundle) -> tuple[Layout, Score]:
-    """The bundle's layout, and its int8 network behind the agent's own ingest, windows, quality and calibration."""
+def veille(bundle: Bundle) -> dict[str, Score]:
+    """The bundle behind the agent's own ingest, windows and calibration: its merged score, and the parts apart.
 
-    def score(recording: Recording) -> tuple[Floats, Floats]:
+    `open set` is what nobody labelled; `known` is the stronger of the head for falls and of trembling in place.
+    """
+
+    def judged(recording: Recording) -> Judged:
         """Causal: each score is made of its own window and of what came before."""
-        windows = cut_recording(recording, bundle.manifest.layout)
-        return windows.end_s, Judge(bundle.model, _ANY_ALPHA).judge(windows).surprise.score
+        return Judge(bundle.model, _ANY_ALPHA).judge(cut_recording(recording, bundle.manifest.layout))
 
-    return bundle.manifest.layout, score
+    def merged(recording: Recording) -> tuple[Floats, Floats]:
+        found = judged(recording)
+        return found.windows.end_s, found.surprise.score
+
+    def part(which: Sequence[int]) -> Score:
+        def score(recording: Recording) -> tuple[Floats, Floats]:
+            found = judged(recording)
+            best = found.parts()[:, which].max(axis=1)
+            return found.windows.end_s, np.where(np.isfinite(best), best, np.nan)
+
+        return score
+
+    return {"Veille": merged, "Veille, open set": part([OPEN]), "Veille, known": part([FALL, FREEZING])}
 
 
 def markdown(results: Sequence[Result]) -> str:
