@@ -86,6 +86,8 @@ def test_normal_wear_keeps_away_from_events_and_events_are_labelled(folder):
     times_s = fall.recording.times_s
     assert (times_s[fall.label == 1].min(), times_s[fall.label == 1].max()) == (10, 12)
     assert (fall.activity, fall.normal, fall.judged.all()) == ("fall", False, True)
+    assert (times_s[~fall.calm_samples()].min(), times_s[~fall.calm_samples()].max()) == (5, 17)
+    assert items[fall.recording.name.replace("fall", "calm")].calm_samples().all()
     normal = next(item for item in own.normal("train") if item.recording.name == fall.recording.name)
     windows = normal_windows([normal], LAYOUT)
     assert len(windows.end_s)

@@ -26,3 +26,9 @@ class Labelled:
     """(n,) False = outside the experiment, its truth unknown: counts neither as normal wear nor as an event."""
     shippable: bool
     """A model trained on it may ship, with citation."""
+    calm: NDArray[np.bool_] | None = None
+    """(n,) the sample is normal wear; None = all of them are, or none, as `normal` says. See `calm_samples`."""
+
+    def calm_samples(self) -> NDArray[np.bool_]:
+        """(n,) normal wear: a recording of days is not lost to learning because of one fall."""
+        return np.full(len(self.label), self.normal) if self.calm is None else self.calm

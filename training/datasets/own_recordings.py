@@ -53,13 +53,12 @@ class Usable:
     def labelled(self) -> Labelled:
         """All of it, its events marked; what is neither an event nor known to be normal is not judged."""
         recording = self.read()
-        label = np.zeros(len(recording.times_s), dtype=np.int8)
-        for event in self.events:
-            label[_inside(recording, event)] = 1
-        judged = np.full(len(label), self.row.normal) | (label == 1)
+        label = self._near(recording, 0.0)
+        judged = label | self.row.normal
+        calm = ~self._near(recording, MARGIN_S) & self.row.normal
         kinds = ", ".join(sorted({event.kind for event in self.events}))
         normal = self.row.normal and not self.events
-        return Labelled(recording, NAME, kinds, normal, label, judged, shippable=True)
+        return Labelled(recording, NAME, kinds, normal, label.astype(np.int8), judged, shippable=True, calm=calm)
 
     def normal(self) -> Labelled:
         """Its normal wear: near an event all is missing, and a window that lacks more than a fifth teaches nothing."""
@@ -67,13 +66,20 @@ class Usable:
 
     def normal_of(self, recording: Recording) -> Labelled:
         """The same of what was read already."""
-        positions = {name: samples.copy() for name, samples in recording.positions.items()}
-        for event in self.events:
-            for samples in positions.values():
-                samples[_inside(recording, event, MARGIN_S)] = np.nan
+        near = self._near(recording, MARGIN_S)[:, None]
+        positions = {
+            name: np.where(near, np.nan, samples).astype(np.float32) for name, samples in recording.positions.items()
+        }
         size = len(recording.times_s)
         label, judged = np.zeros(size, dtype=np.int8), np.ones(size, dtype=np.bool_)
         return Labelled(replace(recording, positions=positions), NAME, "", True, label, judged, shippable=True)
+
+    def _near(self, recording: Recording, margin_s: float) -> Booleans:
+        """(n,) samples in an event, or so near to one."""
+        near = np.zeros(len(recording.times_s), dtype=np.bool_)
+        for event in self.events:
+            near |= _inside(recording, event, margin_s)
+        return near
 
 
 def look_at(path: Path, row: Row, events: list[Event], layout: Layout) -> tuple[Usable | None, list[Problem]]:
