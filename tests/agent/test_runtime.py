@@ -171,7 +171,7 @@ class Tensors:
 
 @pytest.mark.parametrize(
     ("rows", "batched", "single"),
-    [(1, 0, 1), (47, 0, 47), (48, 1, 0), (64, 1, 0), (65, 1, 1), (127, 2, 0), (256, 4, 0)],
+    [(1, 0, 1), (55, 0, 55), (56, 1, 0), (64, 1, 0), (65, 1, 1), (127, 2, 0), (256, 4, 0)],
 )
 def test_every_row_is_answered_in_its_place_by_the_cheaper_calls(monkeypatch, rows, batched, single):
     module = SimpleNamespace(Interpreter=Tensors)
