@@ -39,7 +39,7 @@ class NormalWindows:
     label: NDArray[np.int8]
     """(m,) 1 = holds a sample of a labelled event."""
     normal: Booleans
-    """(m,) of a recording of normal wear, from its beginning to its end."""
+    """(m,) holds nothing but normal wear."""
 
 
 def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]:
@@ -92,7 +92,7 @@ def _cut(item: Labelled, layout: Layout, before: int) -> tuple[int, NormalWindow
             end_s=end,
             window=before + windows.owner,
             label=window_labels(recording.times_s, item.label, end, layout.window_s),
-            normal=np.full(len(end), item.normal),
+            normal=window_labels(recording.times_s, ~item.calm_samples(), end, layout.window_s) == 0,
         ),
         usable,
     )
