@@ -179,8 +179,8 @@ class Scorer:
             embedding=embedding,
             aleatoric=np.exp(0.5 * np.clip(answer.log_variance, -6, 4)).mean(axis=1).astype(np.float64),
             epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
-            disagreement=np.exp(np.clip(answer.spread[:, 0], -20, 20)).astype(np.float64),
-            faults=1 / (1 + np.exp(-np.clip(answer.fault, -30, 30).astype(np.float64))),
+            disagreement=np.exp(np.clip(answer.trunk[:, 0], -20, 20)).astype(np.float64),
+            faults=1 / (1 + np.exp(-np.clip(answer.trunk[:, 1:], -30, 30).astype(np.float64))),
         ), Anatomy(from_prototype, from_context, embedding, places, remembered, trembling, weight)
 
     def _embed(self, samples_g: Singles) -> Answer:

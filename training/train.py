@@ -181,7 +181,7 @@ class StudentStep:
 
     def __call__(self, rng: np.random.Generator) -> Tensor:
         """The loss of one batch."""
-        device = self._student.gain.device
+        device = self._student.stem.weight.device
         chosen = self._windows.samples_g[rng.choice(len(self._chance), self._batch, p=self._chance)]
         count = self._distorted
         chosen = np.concatenate([distort(chosen[:count], rng), chosen[count:]])
@@ -190,14 +190,14 @@ class StudentStep:
         features = torch.cat([torch.from_numpy(extract(chosen, self._student.segments)), self._bank.features[lent]]).to(
             device
         )
-        embedding, expected, log_variance, spread, faults, free = self._student(features)
+        embedding, expected, log_variance, said, free = self._student.study(features)
         clean, asked = slice(count, self._batch), slice(self._batch, None)
         strangeness = (embedding[asked] - expected[asked]).square().mean(dim=1).clamp(min=1e-3).log()
         return (
             mse_loss(embedding[: self._batch], target)
             + surprise(expected[clean], log_variance[clean], target[clean])
-            + 0.1 * mse_loss(spread[asked], self._bank.spread[lent].to(device))
-            + 0.1 * binary_cross_entropy_with_logits(faults[asked], self._bank.faults[lent].to(device))
+            + 0.1 * mse_loss(said[asked, :1], self._bank.spread[lent].to(device))
+            + 0.1 * binary_cross_entropy_with_logits(said[asked, 1:], self._bank.faults[lent].to(device))
             + 0.1 * _relation(free[asked], self._bank.place[lent].to(device))
             + 0.1 * (1 - _correlation(strangeness, self._bank.surprise[lent].to(device)))
         )

@@ -25,12 +25,8 @@ class Answer(NamedTuple):
     """(m, d) what each segment's embedding should be by the other segments"""
     log_variance: Singles
     """(m, d) of the embedding around what was expected"""
-    spread: Singles
-    """(m, 1) log of how far the teachers would disagree"""
-    fault: Singles
-    """(m, 8) logits of the kinds of fault that training injected, see `FAULTS`"""
-    free: Singles
-    """(m, 32) an embedding without named parts"""
+    trunk: Singles
+    """(m, 1 + 8) log of how far the teachers would disagree, then logits of the faults that training injected"""
 
     @classmethod
     def named(cls, outputs: Mapping[str, Singles]) -> Self:
