@@ -262,7 +262,7 @@ def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:
     scales = norms.scale[np.isfinite(norms.scale)]
     needed = norms.scale[:, [OPEN, MERGED] + [FALL] * (known.known is not None)]
     finite = all(np.isfinite(values).all() for values in (known.places, norms.median, needed))
-    if not finite or (scales <= 0).any():
+    if not finite or (scales <= 0).any() or np.isinf(norms.scale).any():
         raise BundleError("prototypes.npz: numbers must be finite, scales above 0")
     if known.known and not known.known.fits(known.places.shape[1]):
         raise BundleError("prototypes.npz: the head for falls does not fit the embedding")

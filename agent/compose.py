@@ -106,7 +106,7 @@ class Composer:
             end=iso_time(change.at_s),
             verdict=[label for label, kept in zip(LABELS, verdicts.labels[window], strict=True) if kept],  # type: ignore[misc]
             cause=CAUSES[int(verdicts.cause[window])],  # type: ignore[arg-type]
-            sentence=self._sentence(change, judged, rows, names, explanation) + LIKENESS[_resembles(parts)],
+            sentence=self._sentence(change, judged, rows, names, explanation) + _likeness(happening.kind, parts),
             score=_rounded(surprise.score[window]),
             p_value=_rounded(surprise.p_value[window], 6),
             p_interval=(_exact(surprise.p_low[window]), _exact(surprise.p_high[window])) if scored else None,
@@ -233,6 +233,11 @@ def _resembles(parts: dict[str, Part]) -> str:
     """The known novelty that is stronger than in nine normal half-minutes of ten; of several the strongest."""
     strength = {name: part.score for name, part in parts.items() if name in LIKENESS and part.score >= 1}
     return max(strength, key=strength.__getitem__, default="")
+
+
+def _likeness(kind: str, parts: dict[str, Part]) -> str:
+    """End of the sentence; a fault resembles nothing that a person does."""
+    return "" if kind == "sensor_fault" else LIKENESS[_resembles(parts)]
 
 
 def _quality(quality: Quality, rows: np.ndarray) -> dict[str, float]:

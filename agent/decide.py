@@ -47,6 +47,7 @@ def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: fl
         alien: (n,) nothing like it was ever seen, see `ALIEN_SCORE`.
     """
     unscored = np.isnan(surprise.p_value)
+    alien = alien & ~unscored  # what was too poor to score was not seen at all
     masses = _masses(surprise, fault, alpha, alien)
     belief, plausibility = masses[:, [1, 2, 4]], np.clip(masses @ SETS, 0.0, 1.0)
     labels = _undominated(belief, plausibility)

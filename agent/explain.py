@@ -1,9 +1,8 @@
 """Verdicts -> explanations: which limb, which axis, when, and in what way, as shares that add up to the score.
 
-The score is that of the strangest segment, a sum over axes and descriptors by its definition (`agent.score`), and a
-part of the embedding sees only its own axis around its own segment (`training.model`), so the decomposition is exact
-and local: no sampling, no gradient, no second run of the network. The positions that did not set the score contribute
-nothing to it; their own scores stand beside it in the event.
+The shares come from `agent.attribute`; a part of the embedding sees only its own axis around its own segment
+(`training.model`), so they are local. Some may be negative: they lowered the score, and are not told. The positions
+that did not set the score contribute nothing to it; their own scores stand beside it in the event.
 """
 
 from collections.abc import Sequence
@@ -35,9 +34,9 @@ def explain(
     Args:
         positions: positions heard.
         leading: index in `positions` of the one that set the score.
-        shares: (4 axes, segments, 4 descriptors) contributions of that position, see `score.contributions`.
+        shares: (4 axes, segments, 4 descriptors) contributions of that position, see `attribute.contributions`.
         above: (4 axes, segments, 4 descriptors) embedding minus nearest prototype: sign = above or below normal.
-        offset: see `score.offset`.
+        offset: the part of the score that belongs to no place, see `attribute`.
         window_s: length of the window in seconds.
     """
     placed = np.zeros((len(positions), *shares.shape[:2]), np.float32)
@@ -48,12 +47,17 @@ def explain(
 
 
 def strongest(explanation: Explanation, count: int = 3) -> list[tuple[str, str, float, float, float]]:
-    """The places that raised the score most: (position, axis, start_s, end_s, share), times before the window's end."""
-    total = float(explanation.contributions.sum())
+    """The places that raised the score most: (position, axis, start_s, end_s, share), times before the window's end.
+
+    `share`: of all that raised it; what lowered it is left out.
+    """
+    total = float(np.maximum(explanation.contributions, 0).sum())
     order = np.argsort(explanation.contributions, axis=None)[::-1][:count]
     found = []
     for position, axis, segment in zip(*np.unravel_index(order, explanation.contributions.shape), strict=True):
         share = float(explanation.contributions[position, axis, segment]) / max(total, 1e-9)
+        if share <= 0:
+            break
         start = (int(segment) - explanation.contributions.shape[2]) * explanation.segment_s
         end = start + explanation.segment_s
         found.append((explanation.positions[position], AXES[axis], round(start, 3), round(end, 3), round(share, 4)))
@@ -62,7 +66,7 @@ def strongest(explanation: Explanation, count: int = 3) -> list[tuple[str, str, 
 
 def _sentence(position: str, shares: Singles, above: Singles, segment_s: float) -> str:
     """`left wrist, mostly along y (62 %), 1.3 to 0.6 s before the window's end: stronger movement than usual`."""
-    total = max(float(shares.sum()), 1e-9)
+    total = max(float(np.maximum(shares.sum(axis=2), 0).sum()), 1e-9)  # over places, as `strongest`
     segment = int(shares.sum(axis=(0, 2)).argmax())
     axes = shares[:, segment].sum(axis=1)
     axis = int(axes.argmax())

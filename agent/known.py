@@ -80,5 +80,5 @@ class Known:
 
 def _joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:
     """(m, (1 + LAGS) * d); what is not known is 0, the mean of normal wear."""
-    past = np.where(known[..., None], before, 0.0).reshape(len(before), -1)
+    past = np.where(known[..., None], before, 0.0).reshape(len(before), before.shape[1] * before.shape[2])
     return np.concatenate([embedding, past], axis=1).astype(np.float32)

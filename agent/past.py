@@ -39,13 +39,16 @@ class Past:
         order = np.lexsort((ends, streams))
         before = np.zeros((len(streams), lags, values.shape[1]), np.float32)
         known = np.zeros((len(streams), lags), np.bool_)
-        for lag in range(1, lags + 1):
-            here, there = order[lag:], order[:-lag]
+        for back in range(1, lags + 1):  # the one before, the one before that, ...
+            here, there = order[back:], order[:-back]
             with np.errstate(invalid="ignore"):
-                late_s = np.abs(ends[here] - ends[there] - lag * self._hop_s)
-            same = (streams[here] == streams[there]) & (late_s < self._hop_s / 4)
-            known[here, lag - 1] = same
-            before[here[same], lag - 1] = numbers[there[same]]
+                hops = (ends[here] - ends[there]) / self._hop_s
+                whole = np.rint(hops)
+                same = (streams[here] == streams[there]) & (np.abs(hops - whole) < 1 / 4)
+            same &= (whole >= 1) & (whole <= lags)  # not `back` where a window between them is missing
+            lag = whole[same].astype(np.int64) - 1
+            known[here[same], lag] = True
+            before[here[same], lag] = numbers[there[same]]
         self._keep(slots, streams[order], ends[order], numbers[order])
         return before[len(slots) * lags :], known[len(slots) * lags :]
 

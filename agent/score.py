@@ -232,7 +232,9 @@ def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats
 
 def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:
     """(m,) the strangest of this window and, weaker for each hop, of those before."""
-    weight = echo ** np.arange(1, ECHOES + 1) if echo else np.zeros(ECHOES)
+    if not echo:
+        return strange
+    weight = echo ** np.arange(1, ECHOES + 1)
     earlier = np.where(before[:, :ECHOES] > 0, np.maximum(before[:, :ECHOES], 0) * weight, -np.inf)
     return np.asarray(np.maximum(strange, earlier.max(axis=1)))
 

@@ -14,7 +14,8 @@ from agent.records import Floats, Singles
 STEPPING_HZ = (0.5, 3.0)
 TREMBLING_HZ = (3.0, 8.0)
 FLOOR = 0.3
-"""Power of about 20 mg: below it nothing counts as movement. Any value from 0.03 to 3 gives the same picture."""
+"""Power of a swing of 0.16 g to each side: below it nothing counts as movement. Any value from 0.03 to 3 gives the same
+picture."""
 
 
 def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
@@ -24,11 +25,11 @@ def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
     samples = four.shape[2]
     moving = (four - four.mean(axis=2, keepdims=True)) * np.hanning(samples + 2)[1:-1]
     power = np.abs(np.fft.rfft(moving, axis=2)) ** 2 / samples
-    trembling, stepping = (_band(power, low, high, rate_hz) for low, high in (TREMBLING_HZ, STEPPING_HZ))
+    frequency_hz = np.fft.rfftfreq(samples, 1 / rate_hz)
+    trembling, stepping = (_band(power, frequency_hz, *band_hz) for band_hz in (TREMBLING_HZ, STEPPING_HZ))
     return np.asarray(np.log(trembling + FLOOR) - np.log(stepping + FLOOR), dtype=np.float64)
 
 
-def _band(power: Floats, low_hz: float, high_hz: float, rate_hz: float) -> Floats:
+def _band(power: Floats, frequency_hz: Floats, low_hz: float, high_hz: float) -> Floats:
     """(m, 4) power in [low, high)."""
-    frequency = np.fft.rfftfreq(2 * (power.shape[2] - 1), 1 / rate_hz)
-    return np.asarray(power[..., (frequency >= low_hz) & (frequency < high_hz)].sum(axis=2))
+    return np.asarray(power[..., (frequency_hz >= low_hz) & (frequency_hz < high_hz)].sum(axis=2))

@@ -54,7 +54,8 @@ def _gain(rows: Singles, rng: np.random.Generator) -> Singles:
 
 
 def _offset(rows: Singles, rng: np.random.Generator) -> Singles:
-    way = rng.choice([-1.0, 1.0], (len(rows), 3, 1)) * (rng.random((len(rows), 3, 1)) < 0.5)
+    """One axis or more."""
+    way = rng.choice([-1.0, 1.0], (len(rows), 3, 1)) * _some_axes(rows, rng)
     return (rows + way * rng.uniform(0.15, 1.0, (len(rows), 1, 1))).astype(np.float32)
 
 
@@ -75,7 +76,7 @@ def _clipping(rows: Singles, rng: np.random.Generator) -> Singles:
 
 def _stuck(rows: Singles, rng: np.random.Generator) -> Singles:
     """One axis, or all, holds its value from some instant on."""
-    which = (rng.random((len(rows), 3, 1)) < 0.5) | (rng.integers(0, 3, (len(rows), 1, 1)) == np.arange(3)[:, None])
+    which = _some_axes(rows, rng)
     after = _from_some_instant(rows, rng)
     instant = after.argmax(axis=2, keepdims=True)
     held = np.take_along_axis(rows, np.broadcast_to(instant, (len(rows), 3, 1)), axis=2)
@@ -92,6 +93,12 @@ def _jitter(rows: Singles, rng: np.random.Generator) -> Singles:
     samples = rows.shape[2]
     place = np.arange(samples) + rng.integers(-4, 5, (len(rows), samples))
     return np.take_along_axis(rows, np.clip(place, 0, samples - 1)[:, None], axis=2)
+
+
+def _some_axes(rows: Singles, rng: np.random.Generator) -> np.ndarray:
+    """(n, 3, 1) True for one axis at least: a fault that changes nothing must not be labelled as one."""
+    half = rng.random((len(rows), 3, 1)) < 0.5
+    return np.asarray(half | (rng.integers(0, 3, (len(rows), 1, 1)) == np.arange(3)[:, None]))
 
 
 def _from_some_instant(rows: Singles, rng: np.random.Generator) -> np.ndarray:

@@ -196,6 +196,81 @@ def test_prototypes_that_do_not_fit_are_refused(copy, key, value):
     assert "prototypes.npz" in refusal(copy)
 
 
+@pytest.mark.parametrize("part", ["fall", "score"])
+@pytest.mark.parametrize("what", ["median", "scale"])
+@pytest.mark.parametrize("value", [None, np.zeros(4), np.full(5, np.nan), np.full((5, 2), 1.0), np.array(["a"] * 5)])
+def test_norms_of_a_part_that_do_not_fit_are_refused_by_name(copy, part, what, value):
+    change(copy, "prototypes.npz", **{f"{part}_{what}": value})
+    assert "prototypes.npz" in refusal(copy)
+
+
+@pytest.mark.parametrize("name", ["scale", "fall_scale", "freezing_scale", "score_scale"])
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf])
+def test_one_scale_of_a_part_that_is_none_is_refused(copy, name, value):
+    scale = arrays(copy, "prototypes.npz")[name]
+    scale[-1] = value  # the ankle, which has all parts
+    change(copy, "prototypes.npz", **{name: scale})
+    assert "scales above 0" in refusal(copy)
+
+
+def test_norms_that_are_missing_are_named(copy):
+    change(copy, "prototypes.npz", freezing_median=None)
+    assert "'freezing_median': missing" in refusal(copy)
+
+
+def test_families_that_cannot_freeze_have_no_scale_and_that_is_right(bundle, small_bundle):
+    legs = np.isfinite(arrays(small_bundle, "prototypes.npz")["freezing_scale"])
+    assert dict(zip(bundle.model.layout.families, legs.tolist(), strict=True)) == {
+        "wrist": False, "waist": False, "chest": False, "thigh": True, "ankle": True
+    }  # fmt: skip
+    assert [len(known.parts[2]) > 0 for known in bundle.model.calibration.families] == legs.tolist()
+
+
+HEAD = ("first", "first_bias", "second", "second_bias", "last", "last_bias")
+HARM = {
+    "missing": lambda values: None,
+    "nan": lambda values: values * np.nan,
+    "infinite": lambda values: values + np.inf,
+    "short": lambda values: values[:-1] if values.ndim else np.zeros(2),
+    "deeper": lambda values: values[None] if values.ndim else np.zeros((2, 2)),
+    "words": lambda values: np.array("word"),
+}
+
+
+@pytest.mark.parametrize("name", HEAD)
+@pytest.mark.parametrize("harm", HARM)
+def test_a_head_for_falls_that_does_not_fit_is_refused(copy, name, harm):
+    values = HARM[harm](arrays(copy, "prototypes.npz")[f"known_{name}"])
+    change(copy, "prototypes.npz", **{f"known_{name}": values})
+    told = refusal(copy)
+    assert "prototypes.npz: " in told
+    assert "head for falls" in told or "not numbers" in told
+
+
+def test_a_bundle_that_names_no_head_does_not_need_one_but_then_answers_otherwise(copy):
+    change(copy, "prototypes.npz", **{f"known_{name}": None for name in HEAD})
+    assert "'known_first': missing" in refusal(copy)
+    rewrite(copy, known=[])
+    assert "golden" in refusal(copy)
+
+
+@pytest.mark.parametrize("echo", [-0.1, 1.0, "much"])
+def test_an_echo_that_would_not_die_away_is_refused(copy, echo):
+    rewrite(copy, echo=echo)
+    assert "echo" in refusal(copy)
+
+
+@pytest.mark.parametrize("part", ["open", "fall", "freezing"])
+@pytest.mark.parametrize(
+    "value", [None, np.array(["a", "b"]), np.zeros((2, 2)), np.array([2.0, 1.0]), np.full(3, np.nan)]
+)
+def test_half_minutes_of_a_part_that_do_not_fit_are_refused(copy, part, value):
+    change(copy, "calibration.npz", **{f"ankle_{part}": value})
+    told = refusal(copy)
+    assert "calibration.npz" in told
+    assert "ankle" in told
+
+
 def test_prototypes_of_another_width_are_refused(copy):
     places = arrays(copy, "prototypes.npz")["places"]
     change(copy, "prototypes.npz", places=places[:, :-1])

@@ -9,12 +9,12 @@ import pytest
 
 from agent import events
 from agent.batch import cut_recording
-from agent.compose import DOUBT_WORDS, FAULT_WORDS, Composer, Sender
+from agent.compose import DOUBT_WORDS, FAULT_WORDS, LIKENESS, Composer, Sender
 from agent.counters import Counters
 from agent.errors import AgentError
 from agent.judge import Judge
 from agent.quality import CERTAIN
-from agent.records import CAUSES, Quality
+from agent.records import CAUSES, FALL, FREEZING, OPEN, PARTS, Quality
 from agent.settings import Alarms
 from agent.track import Tracker
 
@@ -28,7 +28,9 @@ def judged(bundle, simulated):
 
 @pytest.fixture
 def composer(bundle):
-    sender = Sender("site", "gate", bundle.id, bundle.digest, ALPHA, bundle.model.layout, bundle.model.prototypes)
+    model = bundle.model
+    made = ("site", "gate", bundle.id, bundle.digest)
+    sender = Sender(*made, ALPHA, model.layout, model.prototypes, model.calibration)
     return Composer(sender, ["p7"], ["right_wrist", "waist"])
 
 
@@ -149,6 +151,59 @@ def test_each_fault_is_named_with_what_to_do(composer, judged, name):
     assert data.sentence == f"right wrist: {name} (0.95): {FAULT_WORDS[name]}"
     assert data.quality[name] == 0.95
     assert data.belief.noise >= CERTAIN
+
+
+def strong(judged, window, **parts):
+    """The same ticks, but these parts of the window's leading row are as given."""
+    row, found = int(judged.surprise.leading_row[window]), judged.scores.parts.copy()
+    for name, value in parts.items():
+        found[row, PARTS.index(name)] = value
+    return replace(judged, scores=replace(judged.scores, parts=found))
+
+
+@pytest.mark.parametrize(
+    ("parts", "resembles"),
+    [
+        ({"open": 9.0, "fall": 0.9, "freezing": -np.inf}, ""),
+        ({"open": 9.0, "fall": 1.0, "freezing": -np.inf}, "fall"),
+        ({"open": -1.0, "fall": 2.0, "freezing": 3.0}, "freezing"),
+        ({"open": -1.0, "fall": 3.0, "freezing": 2.0}, "fall"),
+        ({"open": 2.0, "fall": -np.inf, "freezing": -np.inf}, ""),
+    ],
+)
+def test_an_event_names_the_known_novelty_that_it_resembles_and_its_parts(composer, judged, parts, resembles):
+    event = told_of(composer, strong(judged, 3, **parts), 3, "novelty")
+    assert event.data.resembles == resembles
+    assert event.data.sentence.endswith(LIKENESS[resembles])
+    told = [name for name, words in LIKENESS.items() if words and words in event.data.sentence]
+    assert told == [resembles] * bool(resembles)
+    assert {name: part.score for name, part in event.data.parts.items()} == {
+        name: value for name, value in parts.items() if np.isfinite(value)
+    }
+    jsonschema.Draft202012Validator(events.json_schema()).validate(msgspec.json.decode(events.encode(event)))
+    shown = msgspec.json.decode(events.encode(event))["data"]
+    assert shown["resembles"] == resembles
+    assert set(shown["parts"]) == set(event.data.parts)
+
+
+def test_each_part_has_the_p_value_of_its_own_half_minutes(composer, judged, bundle):
+    window = 3
+    family = int(judged.windows.family[judged.surprise.leading_row[window]])
+    normal = bundle.model.calibration.families[family].parts
+    told = told_of(composer, strong(judged, window, open=float(normal[OPEN][-2])), window, "novelty").data.parts
+    assert told["open"].p_value == pytest.approx(3 / (1 + len(normal[OPEN])), abs=1e-6)
+    for name, value in ((PARTS[FALL], 1e6), (PARTS[FALL], -1e6)):
+        p_value = told_of(composer, strong(judged, window, **{name: value}), window, "novelty").data.parts[name].p_value
+        assert p_value == pytest.approx(1 / (1 + len(normal[FALL])) if value > 0 else 1.0, abs=1e-6)
+    assert len(normal[FREEZING]) == 0  # no legs
+    assert "freezing" not in told
+
+
+def test_a_faulty_sensor_resembles_nothing_that_a_person_does(composer, judged):
+    data = told_of(composer, strong(judged, 3, fall=9.0), 3, "sensor_fault").data
+    assert data.resembles == ""
+    assert data.parts == {}
+    assert not any(words and words in data.sentence for words in LIKENESS.values())
 
 
 def test_the_identity_depends_on_who_what_and_when_alone(story, composer, judged):

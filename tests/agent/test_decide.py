@@ -6,25 +6,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.calibrate import BLOCKS_PER_DAY
-from agent.decide import ALIEN_SCORE, decide, level
+from agent.decide import decide, level
 from agent.quality import CERTAIN
 from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise
 
 ALPHA = 1 / 120
 
 
-def surprise(p, low=None, high=None, score=1.0):
+def surprise(p, low=None, high=None):
     p = np.atleast_1d(np.array(p, float))
     low = p / 2 if low is None else np.atleast_1d(np.array(low, float))
     high = np.minimum(1, 2 * p) if high is None else np.atleast_1d(np.array(high, float))
-    score = np.where(np.isnan(p), np.nan, score)
+    score = np.where(np.isnan(p), np.nan, 1.0)
     leading = np.where(np.isnan(p), -1, np.arange(len(p)))
     return Surprise(score, leading, p, low, high, np.where(np.isnan(p), np.nan, 0.001))
 
 
-def answer(p, low=None, fault=0.0, score=1.0, alpha=ALPHA):
+def known(count):
+    """(count,) nothing is beyond all that was ever seen."""
+    return np.zeros(count, np.bool_)
+
+
+def answer(p, low=None, fault=0.0, *, alien=False, alpha=ALPHA):
     """(labels, cause) of one window."""
-    verdicts = decide(surprise(p, low, score=score), np.array([fault]), np.array([24.0]), alpha)
+    verdicts = decide(surprise(p, low), np.array([fault]), np.array([24.0]), alpha, np.array([alien]))
     labels = {label for label, kept in zip(LABELS, verdicts.labels[0], strict=True) if kept}
     return labels, CAUSES[int(verdicts.cause[0])]
 
@@ -62,8 +67,16 @@ def test_a_doubtful_signal_and_an_unusual_movement_are_ambiguous():
 
 
 def test_what_nothing_was_ever_like_is_novelty_or_a_fault():
-    assert answer(ALPHA / 5, score=ALIEN_SCORE + 1) == ({"noise", "novelty"}, "unlike_anything_seen")
-    assert answer(ALPHA / 5, score=ALIEN_SCORE - 1) == ({"novelty"}, "")
+    assert answer(ALPHA / 5, alien=True) == ({"noise", "novelty"}, "unlike_anything_seen")
+    assert answer(ALPHA / 5, alien=False) == ({"novelty"}, "")
+
+
+def test_a_certain_fault_needs_no_doubt_even_where_nothing_was_ever_like_it():
+    assert answer(ALPHA / 5, fault=CERTAIN, alien=True) == ({"noise"}, "")
+
+
+def test_what_could_not_be_scored_is_poor_and_not_unlike_anything():
+    assert answer(np.nan, alien=True) == (set(LABELS), "poor_signal")
 
 
 def test_a_window_that_could_not_be_scored_leaves_everything_open():
@@ -81,7 +94,7 @@ def test_a_doubtful_signal_with_common_movement_stays_normal_or_says_poor_signal
 
 def test_a_lower_p_never_makes_novelty_less_believed():
     p = np.linspace(1e-4, 1, 2000)
-    verdicts = decide(surprise(p), np.zeros(2000), np.full(2000, 24.0), ALPHA)
+    verdicts = decide(surprise(p), np.zeros(2000), np.full(2000, 24.0), ALPHA, known(2000))
     assert (np.diff(verdicts.belief[:, NOVELTY]) <= 1e-12).all()
     assert (np.diff(verdicts.plausibility[:, NORMAL]) >= -1e-12).all()
 
@@ -89,19 +102,19 @@ def test_a_lower_p_never_makes_novelty_less_believed():
 def test_more_evidence_of_a_fault_never_makes_noise_less_plausible():
     for p in (0.5, 2 * ALPHA, ALPHA / 5):
         fault = np.linspace(0, 1, 500)
-        verdicts = decide(surprise(np.full(500, p)), fault, np.full(500, 24.0), ALPHA)
+        verdicts = decide(surprise(np.full(500, p)), fault, np.full(500, 24.0), ALPHA, known(500))
         assert (np.diff(verdicts.plausibility[:, NOISE]) >= -1e-12).all()
 
 
 def test_normal_is_ruled_out_no_more_often_than_p_falls_to_alpha():
     """What the guarantee of `calibrate` needs: without a fault, an answer without `normal` means p <= alpha."""
     p = np.linspace(1e-4, 1, 5000)
-    verdicts = decide(surprise(p), np.zeros(5000), np.full(5000, 24.0), ALPHA)
+    verdicts = decide(surprise(p), np.zeros(5000), np.full(5000, 24.0), ALPHA, known(5000))
     assert np.array_equal(~verdicts.labels[:, NORMAL], p <= ALPHA)
 
 
 def test_no_window_gets_no_verdict():
-    verdicts = decide(surprise(np.empty(0)), np.empty(0), np.empty(0), ALPHA)
+    verdicts = decide(surprise(np.empty(0)), np.empty(0), np.empty(0), ALPHA, known(0))
     assert verdicts.labels.shape == (0, 3)
 
 
@@ -120,8 +133,8 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
     many = {"min_size": size, "max_size": size}
     low = np.array(p) * data.draw(st.lists(shares(), **many))
     fault = np.array(data.draw(st.lists(st.one_of(shares(), st.sampled_from([0.0, 0.5, CERTAIN, 1.0])), **many)))
-    score = np.array(data.draw(st.lists(st.floats(-10, 100), **many)))
-    verdicts = decide(surprise(p, low, score=score), fault, np.full(size, 24.0), alpha)
+    alien = np.array(data.draw(st.lists(st.booleans(), **many)))
+    verdicts = decide(surprise(p, low), fault, np.full(size, 24.0), alpha, alien)
     belief, plausibility, labels = verdicts.belief, verdicts.plausibility, verdicts.labels
     assert np.isfinite(belief).all()
     assert ((belief >= 0) & (belief <= plausibility + 1e-12) & (plausibility <= 1)).all()
@@ -137,12 +150,12 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
         assert labels[window, int(plausibility[window].argmax())]
 
 
-@given(p=shares(1e-6), share=shares(), fault=shares(), alpha=shares(1e-6))
+@given(p=shares(1e-6), share=shares(), fault=shares(), alpha=shares(1e-6), alien=st.booleans())
 @settings(max_examples=50, deadline=None, derandomize=True)
-def test_the_masses_sum_to_one(p, share, fault, alpha):
+def test_the_masses_sum_to_one(p, share, fault, alpha, alien):
     from agent.decide import _masses
 
-    masses = _masses(surprise(p, p * share), np.array([fault]), alpha)
+    masses = _masses(surprise(p, p * share), np.array([fault]), alpha, np.array([alien]))
     assert masses.sum() == pytest.approx(1, abs=1e-9)
     assert masses.min() >= 0
     assert masses[0, 0] == 0  # nothing on the empty set

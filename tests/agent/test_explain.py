@@ -75,6 +75,24 @@ def test_the_strongest_places_come_first_with_times_before_the_end():
     assert 0 <= sum(place[4] for place in (first, second, third)) <= 1.0001
 
 
+def test_what_lowered_the_score_is_not_told_and_takes_no_share():
+    share = np.zeros((4, 4, 4), np.float32)
+    share[0, 1], share[2, 3], share[1, 0] = 0.75 / 4, 0.25 / 4, -5.0
+    found = explained(share)
+    assert [(place[1], place[4]) for place in strongest(found)] == [("x", 0.75), ("z", 0.25)]
+    assert "mostly along x (75%)" in found.sentence
+    assert float(found.contributions.sum()) == pytest.approx(1 - 20)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_shares_are_parts_of_what_raised_the_score_whatever_lowered_it(seed):
+    share = np.random.default_rng(seed).normal(size=(4, 4, 4)).astype(np.float32)
+    told = [place[4] for place in strongest(explained(share), count=16)]
+    assert all(0 <= one <= 1 for one in told)
+    assert sum(told) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_score_made_of_nothing_is_still_explained_in_words():
     found = explained(np.zeros((4, 4, 4), np.float32))
     assert found.sentence

@@ -58,6 +58,32 @@ def test_the_scores_file_has_its_stated_columns_and_one_row_a_window(replay, sim
             assert 0 <= float(row[5]) <= float(row[4]) <= float(row[6]) <= 1
 
 
+def test_the_parts_stand_after_the_verdict_empty_where_a_position_has_none(replay, simulated_csv):
+    _, rows, told, _ = replay(simulated_csv)
+    assert rows[0][7:] == ["verdict", "open", "fall", "freezing"]
+    scored = [row for row in rows[1:] if row[3]]
+    assert all(np.isfinite([float(row[8]), float(row[9])]).all() for row in scored)
+    assert {row[10] for row in rows[1:]} == {""}  # wrist and waist have no legs
+    novelty = next(event.data for event in told if event.data.kind == "novelty" and event.data.phase == "start")
+    assert set(novelty.parts) == {"open", "fall"}
+    ends = {round(float(row[2]), 3): row for row in scored}
+    row = ends[round(sum(float(x) * s for x, s in zip(novelty.start[14:-1].split(":"), (60, 1), strict=True)), 3)]
+    for name, column in (("open", 8), ("fall", 9)):
+        assert float(row[column]) >= novelty.parts[name].score - 1e-4  # of the strongest position
+
+
+def test_legs_have_freezing_and_it_is_high_where_they_tremble(replay, tmp_path):
+    rng, times_s = np.random.default_rng(0), np.arange(60 * 50) / 50
+    hz = np.where(times_s < 30, 1.5, 5.0)[:, None]
+    samples_g = 0.4 * np.sin(2 * np.pi * hz * times_s[:, None]) + rng.normal(0, 0.02, (3000, 3)) + [0, 0, 1]
+    path = tmp_path / "legs.npz"
+    write_recording(Recording("legs", "w", times_s, {"left_ankle": samples_g.astype(np.float32)}), path)
+    _, rows, _, _ = replay(path)
+    freezing = np.array([[float(row[2]), float(row[10])] for row in rows[1:]])
+    steps, trembles = (freezing[part, 1] for part in (freezing[:, 0] < 30, freezing[:, 0] > 36))
+    assert trembles.min() > steps.max()
+
+
 def test_the_fall_is_the_strangest_of_the_two_minutes(replay, simulated_csv):
     _, rows, told, _ = replay(simulated_csv)
     scored = [row for row in rows[1:] if row[3]]
@@ -110,7 +136,7 @@ def test_windows_that_could_not_be_scored_have_empty_cells(replay, tmp_path):
     _, rows, _, _ = replay(path)
     empty = [row for row in rows[1:] if row[3] == ""]
     assert empty
-    assert all(row[4:7] == ["", "", ""] for row in empty)
+    assert all(row[4:7] == row[8:] == ["", "", ""] for row in empty)
     assert all("noise" in row[7] for row in empty)
 
 

@@ -1,148 +1,265 @@
-"""A row's score is its own, higher = stranger, NaN where too much is missing, and is taken apart exactly."""
+"""A row's score is its own and its past's, higher = stranger, NaN where too much is missing, merged as it says."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.batch import cut_recording
-from agent.layout import POSITIONS, Layout
-from agent.runtime import LARGEST_BATCH
-from agent.score import MOST_MISSING, Prototypes, Scorer, contributions, offset
-
-LAYOUT = Layout(positions=POSITIONS)
-D = LAYOUT.segments * 16
-
-
-class Echo:
-    """A network whose embedding is written into the features by the test."""
-
-    provider = "test"
-
-    def __init__(self, embedding, expected):
-        self.embedding, self.expected = embedding.astype(np.float32), expected.astype(np.float32)
-        self.batches = []
-
-    def run(self, features):
-        start = sum(self.batches)
-        self.batches.append(len(features))
-        part = slice(start, start + len(features))
-        return self.embedding[part], self.expected[part], np.zeros_like(self.embedding[part])
+from agent.past import LAGS
+from agent.records import FALL, FREEZING, OPEN, PARTS
+from agent.runtime import LARGEST_BATCH, Answer
+from agent.score import ECHOES, LARGEST, MERGED, MOST, MOST_MISSING, SHARED, Norms, Rows, Scorer, merge
+from agent.tremble import freeze_index
 
 
-def prototypes(rng, families=5, each=7):
-    return Prototypes(
-        places=rng.normal(size=(families * each, D)).astype(np.float32),
-        family=np.repeat(np.arange(families), each),
-        median=rng.uniform(10, 20, families),
-        scale=rng.uniform(5, 10, families),
-        context_weight=0.7,
+def naively(made, i):
+    """(open, fall, freezing) of row i, from its definition, one number after the other."""
+    known, norms, rows, hop_s = made.prototypes, made.prototypes.norms, made.rows, made.layout.hop_s
+
+    def strange(row):
+        own = np.isin(known.family, (rows.family[row], SHARED))
+        e = made.answer.embedding[row].astype(float)
+        nearest = min(known.places[own].astype(float), key=lambda place: ((e - place) ** 2).sum())
+        expected = np.clip(made.answer.expected[row].astype(float), -LARGEST, LARGEST)
+        sums = (e - nearest) ** 2 + known.context_weight * (e - expected) ** 2
+        return (sums.reshape(made.layout.segments, -1).sum(axis=1).max() - norms.median[rows.family[row], OPEN]) / (
+            norms.scale[rows.family[row], OPEN]
+        )
+
+    def earlier(row, lag):
+        then_s = rows.end_s[row] - lag * hop_s
+        found = np.flatnonzero((rows.stream == rows.stream[row]) & np.isclose(rows.end_s, then_s))
+        return int(found[0]) if len(found) else None
+
+    def freezing(row):
+        past = [n for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1))) if n is not None]
+        indices = [freeze_index(rows.samples_g[n : n + 1], made.layout.rate_hz)[0] for n in past]
+        return (np.mean([(x[:3].mean() + x[3]) / 2 for x in indices]) - norms.median[rows.family[row], FREEZING]) / (
+            norms.scale[rows.family[row], FREEZING]
+        )
+
+    before = [earlier(i, lag) for lag in range(1, LAGS + 1)]
+    heard = [(lag, strange(n)) for lag, n in enumerate(before[:ECHOES], 1) if n is not None]
+    echoes = [value * known.echo**lag for lag, value in heard if value > 0 and known.echo > 0]
+    inputs = [made.answer.embedding[n] if n is not None else np.zeros(known.places.shape[1]) for n in (i, *before)]
+    head = known.known
+    one = np.maximum(np.concatenate(inputs) @ head.first + head.first_bias, 0)
+    logit = np.maximum(one @ head.second + head.second_bias, 0) @ head.last + head.last_bias
+    fall = (logit - norms.median[rows.family[i], FALL]) / norms.scale[rows.family[i], FALL]
+    legs = [n for n in np.flatnonzero(rows.owner == rows.owner[i]) if rows.family[n] in (3, 4)]
+    trembles = np.mean([freezing(n) for n in legs]) if rows.family[i] in (3, 4) else -np.inf
+    return max([strange(i), *echoes]), fall, trembles
+
+
+def test_the_parts_and_the_merged_score_are_what_their_definition_says(invented):
+    made = invented(0)
+    scores, _ = made.scored()
+    norms = made.prototypes.norms
+    for row, family in enumerate(made.rows.family):
+        parts = naively(made, row)
+        assert scores.parts[row] == pytest.approx(parts, rel=1e-4, abs=1e-4)
+        had = [part for part in parts if np.isfinite(part)]
+        merged = np.log(sum(np.exp(part) for part in had) / len(had))
+        assert scores.score[row] == pytest.approx(
+            (merged - norms.median[family, MERGED]) / norms.scale[family, MERGED], rel=1e-4, abs=1e-4
+        )
+
+
+def test_every_part_leads_somewhere_in_the_rows_that_these_tests_draw(invented):
+    scores, anatomy = invented(0).scored()
+    assert set(scores.parts.argmax(axis=1)) == {OPEN, FALL, FREEZING}
+    assert np.allclose(anatomy.weight.sum(axis=1), 1)
+    assert np.array_equal(anatomy.weight.argmax(axis=1), scores.parts.argmax(axis=1))
+
+
+def test_families_without_legs_cannot_freeze_and_are_merged_over_what_they_have(invented):
+    made = invented(1)
+    scores, anatomy = made.scored()
+    legs = np.isin(made.rows.family, (3, 4))
+    assert np.array_equal(np.isfinite(scores.parts[:, FREEZING]), legs)
+    assert (scores.parts[~legs, FREEZING] == -np.inf).all()
+    assert not anatomy.weight[~legs, FREEZING].any()
+    assert not anatomy.trembling[~legs].any()
+    assert np.isfinite(scores.score).all()
+
+
+def test_all_legs_of_a_window_freeze_alike_and_other_wearers_have_no_say(invented):
+    made = invented(2)
+    scores, _ = made.scored()
+    legs = np.isin(made.rows.family, (3, 4))
+    for owner in np.unique(made.rows.owner):
+        own = scores.parts[legs & (made.rows.owner == owner), FREEZING]
+        assert len(own) == 3
+        assert np.ptp(own) == 0
+    alone, _ = made.some(made.rows.owner % 2 == 1).scored()
+    assert alone.parts[:, FREEZING] == pytest.approx(scores.parts[made.rows.owner % 2 == 1, FREEZING])
+
+
+def test_a_bundle_without_a_head_has_no_fall_and_the_rest_is_merged(invented):
+    made = invented(3)
+    scores, anatomy = made.scored(known=None)
+    assert (scores.parts[:, FALL] == -np.inf).all()
+    assert not anatomy.weight[:, FALL].any()
+    assert np.isfinite(scores.score).all()
+    assert np.array_equal(scores.parts[:, OPEN], made.scored()[0].parts[:, OPEN])
+
+
+def spike(invented, median=0.0):
+    """One stream of eight windows: the third is far from everything normal, the others are prototypes."""
+    made = invented(4, wearers=1, ends=8, worn=(0,))
+    place = made.prototypes.places[made.prototypes.family == 0][:1]
+    embedding = np.repeat(place, 8, axis=0)
+    embedding[2] += 3
+    norms = made.prototypes.norms
+    flat = Norms(np.zeros_like(norms.median), norms.scale)
+    flat.median[:, OPEN] = median
+    answer = made.answer._replace(embedding=embedding, expected=embedding)
+    return replace(made, answer=answer, prototypes=replace(made.prototypes, norms=flat))
+
+
+def test_what_is_strange_echoes_for_two_windows_weaker_each_time(invented):
+    made = spike(invented)
+    alone = made.scored(echo=0.0)[0].parts[:, OPEN]
+    assert alone[2] > 1
+    assert np.abs(np.delete(alone, 2)).max() < 1e-4
+    echoed = made.scored(echo=0.8)[0].parts[:, OPEN]
+    assert echoed[:2] == pytest.approx(0, abs=1e-4)
+    assert echoed[2:5] == pytest.approx(alone[2] * np.array([1, 0.8, 0.64]), rel=1e-5)
+    assert ECHOES == 2
+    assert echoed[5:] == pytest.approx(0, abs=1e-4)
+
+
+def test_what_is_less_strange_than_the_median_does_not_echo(invented):
+    made = spike(invented, median=1e5)
+    alone, echoed = (made.scored(echo=echo)[0].parts[:, OPEN] for echo in (0.0, 0.8))
+    assert alone.max() < 0
+    assert np.array_equal(alone, echoed)
+
+
+def test_without_an_echo_each_window_is_as_strange_as_it_is(invented):
+    made = spike(invented, median=5.0)
+    found = made.scored(echo=0.0)[0].parts[:, OPEN]
+    assert found[2] > 0
+    assert found[3] == pytest.approx(found[0])
+    assert found[3] < 0
+
+
+@given(seed=st.integers(0, 2**32), cuts=st.sets(st.integers(0, 6), max_size=6))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_any_ticks_give_the_scores_of_the_whole(invented, seed, cuts):
+    made = invented(seed % 1000, ends=6)
+    whole, _ = made.scored()
+    layout = made.layout
+    scorer = Scorer(made.network(), made.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
+    tick = np.searchsorted(sorted(cuts), np.round(made.rows.end_s / layout.hop_s), side="right")
+    for number in np.unique(tick):
+        chosen = tick == number
+        part, _ = scorer.score(made.some(chosen).rows)
+        assert part.parts == pytest.approx(whole.parts[chosen], abs=1e-5, rel=1e-5)
+        assert part.score == pytest.approx(whole.score[chosen], abs=1e-5, rel=1e-5)
+
+
+def live(bundle, recording):
+    """The rows of a recording and a fresh scorer of the bundle."""
+    model, windows = bundle.model, cut_recording(recording, bundle.model.layout)
+    end_s = windows.end_s[windows.owner]
+    rows = Rows(windows.samples_g, windows.family, windows.stream, windows.owner, end_s, np.zeros(len(end_s)))
+    return rows, lambda: Scorer(
+        model.runtime, model.prototypes, model.layout.segments, model.layout.rate_hz, model.layout.hop_s
     )
 
 
-def scored(rows, seed=0):
-    rng = np.random.default_rng(seed)
-    known = prototypes(rng)
-    family = rng.integers(0, 5, rows)
-    embedding, expected = rng.normal(size=(2, rows, D))
-    scorer = Scorer(Echo(embedding, expected), known, LAYOUT.segments)
-    scores, anatomy = scorer.score(np.zeros((rows, 3, 128), np.float32), family, np.zeros(rows))
-    return scores, anatomy, known, family, embedding, expected
+def some(rows, chosen):
+    return Rows(*(getattr(rows, name)[chosen] for name in Rows.__dataclass_fields__))
 
 
-def test_the_score_is_what_its_definition_says():
-    scores, _, known, family, embedding, expected = scored(40)
+def test_a_real_network_scores_a_stream_window_by_window_as_it_does_at_once(bundle, simulated):
+    rows, fresh = live(bundle, simulated)
+    rows = some(rows, rows.stream == 0)
+    rows = some(rows, slice(0, 40))
+    whole, _ = fresh().score(rows)
+    scorer = fresh()
     for row in range(40):
-        places = known.places[known.family == family[row]].astype(float)
-        nearest = places[((embedding[row] - places) ** 2).sum(axis=1).argmin()]
-        far = ((embedding[row] - nearest) ** 2).reshape(LAYOUT.segments, -1).sum(axis=1)
-        odd = ((embedding[row] - expected[row]) ** 2).reshape(LAYOUT.segments, -1).sum(axis=1)
-        decides = (far + 0.7 * odd).argmax()
-        far, odd = far[decides], odd[decides]
-        wanted = (far + 0.7 * odd - known.median[family[row]]) / known.scale[family[row]]
-        assert scores.score[row] == pytest.approx(wanted, rel=1e-4)
-        assert scores.epistemic[row] == pytest.approx(far / (far + 0.7 * odd), rel=1e-4)
+        alone, _ = scorer.score(some(rows, slice(row, row + 1)))
+        assert alone.score[0] == pytest.approx(whole.score[row], abs=1e-3, rel=1e-4)
 
 
-def test_contributions_and_offset_add_up_to_the_score():
-    scores, anatomy, known, family, *_ = scored(200, seed=1)
-    parts = contributions(anatomy, family, known)
-    assert parts.shape == (200, 4, LAYOUT.segments, 4)
-    assert parts.min() >= 0
-    assert ((parts.sum(axis=(1, 3)) > 0).sum(axis=1) == 1).all()  # the segment that decides, and no other
-    total = parts.sum(axis=(1, 2, 3), dtype=np.float64) + [offset(int(index), known) for index in family]
-    assert np.abs(total - scores.score).max() < 1e-4
-
-
-def test_contributions_add_up_for_a_real_network_too(bundle, simulated):
-    model = bundle.model
-    windows = cut_recording(simulated, model.layout)
-    missing = np.zeros(len(windows.family))
-    scores, anatomy = Scorer(model.runtime, model.prototypes, model.layout.segments).score(
-        windows.samples_g, windows.family, missing
-    )
-    parts = contributions(anatomy, windows.family, model.prototypes)
-    total = parts.sum(axis=(1, 2, 3), dtype=np.float64)
-    total += [offset(int(index), model.prototypes) for index in windows.family]
-    assert np.abs(total - scores.score).max() < 1e-4 * max(1, np.abs(scores.score).max())
-
-
-def test_large_numbers_of_rows_go_in_bounded_batches_and_keep_their_order():
-    rows = 2 * LARGEST_BATCH + 17
-    rng = np.random.default_rng(2)
-    known, family = prototypes(rng), rng.integers(0, 5, rows)
-    embedding = rng.normal(size=(rows, D))
-    network = Echo(embedding, embedding)
-    whole, _ = Scorer(network, known, 4).score(np.zeros((rows, 3, 128), np.float32), family, np.zeros(rows))
-    assert network.batches == [LARGEST_BATCH, LARGEST_BATCH, 17]
-    assert np.array_equal(whole.embedding, embedding.astype(np.float32))
-
-
-def test_a_row_scores_the_same_in_any_batch(bundle, simulated):
-    model = bundle.model
-    windows = cut_recording(simulated, model.layout)
-    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
-    none = np.zeros(len(windows.family))
-    whole, _ = scorer.score(windows.samples_g, windows.family, none)
-    for row in range(0, len(windows.family), 60):
-        one = slice(row, row + 1)
-        alone, _ = scorer.score(windows.samples_g[one], windows.family[one], none[one])
-        assert alone.score[0] == pytest.approx(whole.score[row], abs=1e-4, rel=1e-5)
+def test_large_numbers_of_rows_go_in_bounded_batches_and_keep_their_order(invented):
+    made = invented(5, ends=110)
+    count = len(made.rows.family)
+    assert count == 1100
+    layout, network = made.layout, made.network()
+    scorer = Scorer(network, made.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
+    whole, _ = scorer.score(made.rows)
+    assert network.batches == [LARGEST_BATCH] * 4 + [count - 4 * LARGEST_BATCH]
+    assert np.array_equal(whole.embedding, made.answer.embedding)
 
 
 def test_a_row_that_lacks_too_much_is_not_scored_and_the_others_are(bundle, simulated):
-    model = bundle.model
-    windows = cut_recording(simulated, model.layout)
-    samples_g = windows.samples_g[:6].copy()
+    rows, fresh = live(bundle, simulated)
+    rows = some(rows, slice(0, 6))
+    samples_g = rows.samples_g.copy()
     samples_g[2, :, : int(128 * MOST_MISSING) + 1] = np.nan
     samples_g[4] = np.nan
     samples_g[5, :, :20] = np.nan
     missing = np.isnan(samples_g[:, 0]).mean(axis=1)
-    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
-    scores, _ = scorer.score(samples_g, windows.family[:6], missing)
+    scores, _ = fresh().score(replace(rows, samples_g=samples_g, missing=missing))
     assert np.isnan(scores.score).tolist() == [False, False, True, False, True, False]
 
 
-def test_a_fall_scores_higher_than_sitting(bundle, simulated):
-    model = bundle.model
-    windows = cut_recording(simulated, model.layout)
-    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
-    score = scorer.score(windows.samples_g, windows.family, np.zeros(len(windows.family)))[0].score
-    ends_s = windows.end_s[windows.owner]
-    fall = (ends_s > 64) & (ends_s < 66)
-    assert score[fall].max() > score[~fall & (ends_s < 60)].max()
+def test_a_row_that_lacks_just_half_is_scored(invented):
+    made = invented(6)
+    missing = np.linspace(0, 1, len(made.rows.family))
+    missing[3] = MOST_MISSING
+    scores, _ = replace(made, rows=replace(made.rows, missing=missing)).scored()
+    assert np.array_equal(np.isnan(scores.score), missing > MOST_MISSING)
+    assert np.array_equal(scores.score[:4], made.scored()[0].score[:4])
 
 
-def test_spreads_are_finite_and_in_range(bundle, simulated):
-    model = bundle.model
-    windows = cut_recording(simulated, model.layout)
-    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
-    scores, _ = scorer.score(windows.samples_g, windows.family, np.zeros(len(windows.family)))
-    assert (scores.aleatoric >= 0).all()
-    assert ((scores.epistemic >= 0) & (scores.epistemic <= 1)).all()
+def test_a_fall_scores_higher_than_what_came_before(bundle, simulated):
+    rows, fresh = live(bundle, simulated)
+    score = fresh().score(rows)[0].score
+    fall = (rows.end_s > 64) & (rows.end_s < 66)
+    assert score[fall].max() > score[rows.end_s < 60].max()
 
 
-def test_no_row_gives_no_score(bundle):
-    model = bundle.model
-    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments)
-    scores, anatomy = scorer.score(np.zeros((0, 3, 128), np.float32), np.zeros(0, np.int64), np.zeros(0))
+def test_spreads_and_faults_are_finite_and_in_range(invented):
+    for size in (1, 1e4):
+        made = invented(7)
+        answer = Answer(*(values * np.float32(size) for values in made.answer))
+        scores, _ = replace(made, answer=answer).scored()
+        for values in (scores.aleatoric, scores.epistemic, scores.disagreement, scores.faults):
+            assert np.isfinite(values).all()
+            assert (values >= 0).all()
+        assert scores.epistemic.max() <= 1 + 1e-9
+        assert scores.faults.max() <= 1
+
+
+def test_no_row_gives_no_score(bundle, invented):
+    made = invented(8).some(np.zeros(80, bool))
+    scores, anatomy = made.scored()
     assert scores.score.shape == (0,)
-    assert anatomy.from_prototype.shape == (0, LAYOUT.segments, 4, 4)
+    assert scores.parts.shape == (0, len(PARTS))
+    assert anatomy.from_prototype.shape == (0, made.layout.segments, 4, 4)
+    model = bundle.model
+    scorer = Scorer(model.runtime, model.prototypes, model.layout.segments, model.layout.rate_hz, model.layout.hop_s)
+    assert scorer.score(made.rows)[0].score.shape == (0,)
+
+
+@given(
+    parts=st.lists(st.one_of(st.floats(-1e3, 1e3), st.just(-np.inf)), min_size=3, max_size=3), which=st.integers(0, 2)
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_merging_lies_between_the_mean_and_the_largest_and_never_falls_where_a_part_rises(parts, which):
+    norms = Norms(np.zeros((1, MERGED + 1)), np.ones((1, MERGED + 1)))
+    parts[OPEN] = max(parts[OPEN], -700.0)  # always to be had
+    had = [min(part, MOST) for part in parts if np.isfinite(part)]
+    (score,), (weight,) = merge(np.array([parts]), np.zeros(1, int), norms)
+    assert max(had) - np.log(len(had)) - 1e-6 <= score <= max(had) + 1e-6
+    assert weight.sum() == pytest.approx(1)
+    if np.isfinite(parts[which]):
+        higher = [part + (n == which) for n, part in enumerate(parts)]
+        assert merge(np.array([higher]), np.zeros(1, int), norms)[0][0] >= score - 1e-9

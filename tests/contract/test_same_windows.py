@@ -141,7 +141,7 @@ def test_training_sees_the_windows_and_the_features_of_the_gateway(drawn, packet
     training = pytest.importorskip(
         "training.windows", reason="the workstation's side is absent: training is NOT tested"
     )
-    item = SimpleNamespace(recording=recording)
+    item = SimpleNamespace(recording=recording, label=np.zeros(len(recording.times_s), np.int8), normal=True)
     taught = training.normal_windows([item], LAYOUT)
     windows, _ = streamed(packets(recording, packet_s), 1)
     whole = np.isnan(windows.samples_g[:, 0]).mean(axis=1) <= training.MOST_MISSING

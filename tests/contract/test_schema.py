@@ -29,10 +29,12 @@ DATA = {
     "alpha": 0.0083,
     "belief": MASSES,
     "plausibility": MASSES,
-    "spread": {"aleatoric": 0.3, "epistemic": 0.7},
+    "spread": {"aleatoric": 0.3, "epistemic": 0.7, "disagreement": 0.1},
     "promise_per_day": 4.1,
     "quality": {"stuck": 0.0},
     "positions": {"waist": 9.5, "right_wrist": None},
+    "parts": {"open": {"score": 2.5, "p_value": 0.02}, "fall": {"score": 9.5}},
+    "resembles": "fall",
     "contributions": [{"position": "waist", "axis": "y", "start_s": -0.64, "end_s": 0.0, "share": 0.5}],
     "bundle": "student",
     "bundle_digest": "0" * 64,
@@ -91,6 +93,9 @@ def test_real_events_validate(event_schema, replayed):
         {**EVENT, "data": {**DATA, "kind": "diagnosis"}},
         {**EVENT, "data": {**DATA, "belief": {"normal": 1.0}}},
         {**EVENT, "data": {**DATA, "p_interval": [0.1]}},
+        {**EVENT, "data": {**DATA, "resembles": "seizure"}},
+        {**EVENT, "data": {**DATA, "parts": {"fall": {"p_value": 0.5}}}},
+        {**EVENT, "data": {**DATA, "parts": {"fall": {"score": 1.0, "p_value": 2.0}}}},
     ],
 )
 def test_a_broken_event_does_not_validate(event_schema, broken):
@@ -99,6 +104,13 @@ def test_a_broken_event_does_not_validate(event_schema, broken):
 
 def test_a_field_of_a_newer_agent_does_no_harm(event_schema):
     assert event_schema.is_valid({**EVENT, "data": {**DATA, "mood": "calm"}, "traceparent": "00-1-1-00"})
+
+
+@pytest.mark.parametrize("newer", ["parts", "resembles", "cause"])
+def test_an_event_of_an_agent_before_the_parts_still_validates_and_reads(event_schema, newer):
+    old = {**EVENT, "data": {key: value for key, value in DATA.items() if key != newer}}
+    event_schema.validate(old)
+    assert not getattr(msgspec.convert(old, Event).data, newer)
 
 
 def test_the_example_of_the_help_is_whole_and_holds_the_defaults(veille):

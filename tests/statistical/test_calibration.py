@@ -104,7 +104,7 @@ def test_normal_is_ruled_out_in_at_most_alpha_of_normal_half_minutes():
     for _ in range(DRAWS):
         calibration = Calibration((family(rng.normal(size=99)),))
         surprise = p_of(calibration, [rng.normal()], [0])
-        verdicts = decide(surprise, np.zeros(1), np.ones(1), alpha)
+        verdicts = decide(surprise, np.zeros(1), np.ones(1), alpha, np.zeros(1, np.bool_))
         hits += not verdicts.labels[0, NORMAL]
     assert_at_most(hits, DRAWS, alpha)
 

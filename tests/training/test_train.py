@@ -1,7 +1,7 @@
-"""Training on a little simulated movement: repeatable, it learns, and its weights need no trust to be opened."""
+"""Training on a little simulated movement: repeatable, resumable, it learns, and its weights can be opened safely."""
 
 import pickle
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import msgspec
 import numpy as np
@@ -12,10 +12,13 @@ torch = pytest.importorskip("torch", reason="torch is absent: training is NOT te
 from agent.batch import cut_recording  # noqa: E402
 from agent.layout import POSITIONS, Layout  # noqa: E402
 from agent.simulate import simulate  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.teacher import describe  # noqa: E402
-from training.train import CONFIG, _chances, load_student, read_config, save_weights, train  # noqa: E402
-from training.windows import NormalWindows, held_back  # noqa: E402
+from training import train  # noqa: E402
+from training.config import REDUCED, read_config  # noqa: E402
+from training.errors import DataError, TrainingError  # noqa: E402
+from training.loop import Checkpoint  # noqa: E402
+from training.train import Lot, surprise  # noqa: E402
+from training.weights import load_student, save_weights  # noqa: E402
+from training.windows import NormalWindows, held_back, some  # noqa: E402
 
 LAYOUT = Layout(positions=POSITIONS)
 CPU = torch.device("cpu")
@@ -24,63 +27,134 @@ torch.set_num_threads(1)  # small work; more threads only wait for each other
 
 @pytest.fixture(scope="module")
 def windows():
-    parts = [cut_recording(simulate(np.random.default_rng(seed))[0], LAYOUT) for seed in range(3)]
-    wearer = np.concatenate([np.full(len(part.family), f"w{n}") for n, part in enumerate(parts)])
-    samples = np.concatenate([part.samples_g for part in parts])
-    family = np.concatenate([part.family for part in parts])
-    return NormalWindows(samples, family, wearer, wearer, np.zeros(len(wearer)))
+    """Of three wearers, a quarter of all."""
+    cut = [cut_recording(simulate(np.random.default_rng(seed))[0], LAYOUT) for seed in range(3)]
+    wearer = np.concatenate([np.full(len(part.family), f"w{n}") for n, part in enumerate(cut)])
+    samples, family, stream = (
+        np.concatenate([getattr(part, name) for part in cut]) for name in ("samples_g", "family", "stream")
+    )
+    end_s = np.concatenate([part.end_s[part.owner] for part in cut])
+    worn = np.array(["right_wrist", "waist"])[stream]
+    session = np.array([f"{name}/day/{position}" for name, position in zip(wearer, worn, strict=True)])
+    count = len(wearer)
+    everything = NormalWindows(
+        samples, family, wearer, session, end_s, np.arange(count), np.zeros(count, np.int8), np.ones(count, np.bool_)
+    )
+    return some(everything, np.round(end_s * 2).astype(int) % 4 == 0)
 
 
-def config(**fields):
-    small = {"seed": 3, "width": 8, "context": 8, "batch": 32, "steps": 6, "held_back": 0.34}
-    return msgspec.structs.replace(read_config(CONFIG), **small | fields)
+def config(*, seed=3, **student):
+    """A tiny teacher, and a student with these fields."""
+    change, whole = msgspec.structs.replace, read_config(REDUCED)
+    teacher = change(whole.teacher, width=8, depth=1, members=2, batch=8, steps=4)
+    tiny = {"width": 8, "context": 8, "batch": 16, "steps": 6, "bank": 64} | student
+    return change(whole, seed=seed, held_back=0.34, teacher=teacher, student=change(whole.student, **tiny))
+
+
+def lot(windows, *, run=None, **chosen):
+    return Lot(config(**chosen), LAYOUT, windows, CPU, run)
 
 
 @pytest.fixture(scope="module")
 def trained(windows):
-    return train(windows, LAYOUT, config(), CPU)
+    one = lot(windows)
+    return one.train(), one.standard
+
+
+def weights(outcome):
+    """All arrays of both networks."""
+    networks = {"student": outcome.student, "teacher": outcome.teacher}
+    return {f"{key}.{name}": value for key in networks for name, value in networks[key].state_dict().items()}
+
+
+def assert_same(one, two):
+    first, second = weights(one), weights(two)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+    assert one.figures == two.figures
 
 
 def test_two_trainings_with_one_seed_agree_to_the_bit(windows, trained):
-    again, standard, losses, _ = train(windows, LAYOUT, config(), CPU)
-    for (name, one), (_, two) in zip(trained[0].state_dict().items(), again.state_dict().items(), strict=True):
-        assert torch.equal(one, two), name
-    assert all(np.array_equal(trained[1][key], standard[key]) for key in standard)
-    assert trained[2] == losses
+    again = lot(windows)
+    assert_same(again.train(), trained[0])
+    for field in fields(again.standard):
+        assert np.array_equal(getattr(again.standard, field.name), getattr(trained[1], field.name))
 
 
 def test_another_seed_gives_other_weights(windows, trained):
-    other, _, _, _ = train(windows, LAYOUT, config(seed=4), CPU)
-    assert not torch.equal(other.gain, trained[0].gain)
+    other = lot(windows, seed=4).train()
+    assert not torch.equal(other.student.gain, trained[0].student.gain)
+    assert not torch.equal(other.teacher.order, trained[0].teacher.order)
 
 
-def test_the_loss_falls(windows, trained):
-    _, _, losses, _ = train(windows, LAYOUT, config(steps=60, learning_rate=1e-2), CPU)
-    assert losses["imitation"] < 0.85 * trained[2]["imitation"]
-    assert all(np.isfinite(list(losses.values())))
+class Cut(Exception):  # noqa: N818 # not an error: someone pulled the plug
+    """The training was cut off."""
 
 
-def test_the_teacher_is_standardised_on_the_wearers_that_train(trained):
-    assert {key: value.shape for key, value in trained[1].items()} == {"mean": (1, 1, 4, 4), "spread": (1, 1, 4, 4)}
-    assert (trained[1]["spread"] > 0).all()
+@pytest.mark.parametrize(("which", "after"), [("TeacherStep", 3), ("StudentStep", 4)])
+def test_a_training_that_was_cut_off_in_either_loop_goes_on_to_the_same_weights(
+    windows, trained, tmp_path, monkeypatch, capsys, which, after
+):
+    whole, calls = getattr(train, which), []
+    monkeypatch.setattr(train, "Checkpoint", lambda path, digest: Checkpoint(path, digest, every=2))
+
+    class Pulled(whole):
+        def __call__(self, rng):
+            calls.append(1)
+            if len(calls) > after:
+                raise Cut
+            return super().__call__(rng)
+
+    monkeypatch.setattr(train, which, Pulled)
+    with pytest.raises(Cut):
+        lot(windows, run=tmp_path).train()
+    monkeypatch.setattr(train, which, whole)
+    torch.manual_seed(99)  # whatever happened in between
+    assert_same(lot(windows, run=tmp_path).train(), trained[0])
+    assert f"going on from step {after // 2 * 2}" in capsys.readouterr().err
 
 
-def test_the_teacher_describes_each_segment_and_axis_alone(windows):
-    samples_g = windows.samples_g[:5].copy()
-    changed = samples_g.copy()
-    changed[:, 0, 70:90] += 0.5  # inside the third segment
-    differs = (describe(samples_g, 4) != describe(changed, 4)).any(axis=(0, 3))
-    assert {tuple(place) for place in np.argwhere(differs).tolist()} == {(2, 0), (2, 3)}
+def test_checkpoints_are_kept_until_they_are_forgotten(windows, tmp_path):
+    one = lot(windows, run=tmp_path)
+    one.train()
+    assert {path.name for path in tmp_path.iterdir()} == {"teacher.pt", "student.pt"}
+    one.forget()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_families_are_drawn_by_the_square_root_of_their_size():
-    chance = _chances(np.repeat([0, 1], [900, 100]))
-    assert chance.sum() == pytest.approx(1)
-    assert chance[:900].sum() / chance[900:].sum() == pytest.approx(3)
+def test_a_checkpoint_of_another_seed_is_not_taken_up(windows, tmp_path):
+    lot(windows, run=tmp_path).train()
+    with pytest.raises(TrainingError, match="another configuration"):
+        lot(windows, run=tmp_path, seed=4).train()
+
+
+def test_the_student_learns(windows, trained):
+    figures = lot(windows, steps=60, learning_rate=1e-2).train().figures
+    assert figures["imitation"] < 0.85 * trained[0].figures["imitation"]
+    assert all(np.isfinite(list(figures.values())))
+
+
+def test_the_variance_is_fitted_without_bending_the_mean():
+    target, log_variance = torch.zeros(1, 4), torch.full((1, 4), -3.0, requires_grad=True)
+    expected = torch.ones(1, 4, requires_grad=True)
+    surprise(expected, log_variance, target).backward()
+    assert expected.grad.tolist() == [[0.5] * 4]  # of the squared error alone
+    assert bool((log_variance.grad < 0).all())  # the error is larger than was expected: the variance grows
+
+
+def test_the_description_is_standardised_on_the_wearers_that_train(windows, trained):
+    one = lot(windows)
+    assert not set(one.learned.wearer) & set(one.shown.wearer)
+    assert trained[1].mean.shape == trained[1].spread.shape == (1, 1, 4, 4)
+    assert (trained[1].spread > 0).all()
+    described = one.standard.describe(one.learned.samples_g, LAYOUT.segments).numpy().reshape(-1, 16)
+    assert np.abs(described.mean(axis=0)).max() < 0.1
 
 
 def test_weights_round_trip_without_pickle(trained, tmp_path):
-    student, standard, _, _ = trained
+    outcome, standard = trained
+    student = outcome.student
     save_weights(student, standard, tmp_path / "weights.npz")
     again = load_student(tmp_path / "weights.npz", LAYOUT.segments)
     features = torch.randn(4, 8, 128)
@@ -104,7 +178,8 @@ def test_weights_that_are_none_are_refused_in_one_line(tmp_path, content):
 def test_weights_of_another_shape_or_none_are_refused(trained, tmp_path):
     with pytest.raises(TrainingError):
         load_student(tmp_path / "nowhere.npz", 4)
-    student, standard, _, _ = trained
+    outcome, standard = trained
+    student = outcome.student
     save_weights(student, standard, tmp_path / "weights.npz")
     with pytest.raises(TrainingError):
         load_student(tmp_path / "weights.npz", 3)
@@ -121,30 +196,33 @@ def test_a_wrong_configuration_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def alone(windows, rows=slice(None)):
-    wearer = np.full(len(windows.family), "w")[rows]
-    return NormalWindows(
-        windows.samples_g[rows], windows.family[rows], wearer, windows.session[rows], windows.end_s[rows]
-    )
+def alone(windows):
+    """As if one wearer had worn them all."""
+    return replace(windows, wearer=np.full(len(windows.family), "w"))
 
 
 def test_a_single_wearer_is_held_back_by_time(windows):
-    ends = np.concatenate([np.arange(np.sum(windows.session == name)) for name in ("w0", "w1", "w2")]).astype(float)
-    own = alone(replace(windows, end_s=ends))
+    own = alone(windows)
     shown = held_back(own, 0.1, np.random.default_rng(0))
     assert 0.05 < shown.mean() < 0.15
-    for name in ("w0", "w1", "w2"):
+    for name in np.unique(own.session):
         mine = own.session == name
-        assert ends[mine & shown].min() > ends[mine & ~shown].max()
-    assert train(own, LAYOUT, config(), CPU)[2]["imitation"] > 0
+        assert own.end_s[mine & shown].min() > own.end_s[mine & ~shown].max()
+    assert lot(own).train().figures["imitation"] > 0
 
 
 def test_a_single_window_is_not_enough_and_says_so(windows):
-    with pytest.raises(TrainingError, match="too few"):
-        train(alone(windows, slice(1)), LAYOUT, config(), CPU)
+    with pytest.raises(DataError, match="too few"):
+        lot(some(alone(windows), np.arange(len(windows.family)) == 0))
 
 
 def test_wearers_are_held_back_whole(windows):
     shown = held_back(windows, 0.34, np.random.default_rng(0))
     assert len(set(windows.wearer[shown])) == 1
     assert not set(windows.wearer[shown]) & set(windows.wearer[~shown])
+
+
+def test_fewer_steps_can_be_asked_for_of_both_networks():
+    few = read_config(REDUCED, 3)
+    assert (few.teacher.steps, few.student.steps) == (3, 3)
+    assert read_config(REDUCED).student.steps > 3
