@@ -25,7 +25,7 @@ def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
     samples = four.shape[2]
     moving = (four - four.mean(axis=2, keepdims=True)) * np.hanning(samples + 2)[1:-1]
     power = np.abs(np.fft.rfft(moving, axis=2)) ** 2 / samples
-    frequency_hz = np.fft.rfftfreq(samples, 1 / rate_hz)
+    frequency_hz: Floats = np.fft.rfftfreq(samples, 1 / rate_hz).astype(np.float64)
     trembling, stepping = (_band(power, frequency_hz, *band_hz) for band_hz in (TREMBLING_HZ, STEPPING_HZ))
     return np.asarray(np.log(trembling + FLOOR) - np.log(stepping + FLOOR), dtype=np.float64)
 

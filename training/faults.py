@@ -56,7 +56,7 @@ def _gain(rows: Singles, rng: np.random.Generator) -> Singles:
 def _offset(rows: Singles, rng: np.random.Generator) -> Singles:
     """One axis or more."""
     way = rng.choice([-1.0, 1.0], (len(rows), 3, 1)) * _some_axes(rows, rng)
-    return (rows + way * rng.uniform(0.15, 1.0, (len(rows), 1, 1))).astype(np.float32)
+    return np.asarray(rows + way * rng.uniform(0.15, 1.0, (len(rows), 1, 1)), dtype=np.float32)
 
 
 def _dropout(rows: Singles, rng: np.random.Generator) -> Singles:
