@@ -108,7 +108,7 @@ def _invented(seed: int = 0, *, wearers: int = 2, ends: int = 8, worn: Sequence[
     tremor = np.sin(2 * np.pi * 5 * np.arange(layout.window_samples) / layout.rate_hz)
     samples = 0.3 * draw(m, 3, layout.window_samples) + rng.choice([0, 1.5], (m, 1, 1)) * tremor
     strong = rng.choice([1.0, 2.5], (m, 1)).astype(np.float32)
-    answer = Answer(strong * draw(m, d), 6 * draw(m, d), draw(m, d), draw(m, 1), draw(m, 8), draw(m, 32))
+    answer = Answer(strong * draw(m, d), 6 * draw(m, d), draw(m, d), draw(m, 9))
     hidden = (5, 3)
     known = Known(
         draw((1 + LAGS) * d, hidden[0]) / 8, draw(hidden[0]), draw(*hidden), draw(hidden[1]), 4 * draw(hidden[1]), 0.3

@@ -18,7 +18,7 @@ from agent.bundle import FURTHER, open_bundle  # noqa: E402
 from agent.features import extract  # noqa: E402
 from agent.runtime import FILES, OUTPUTS, load  # noqa: E402
 from export import __main__ as command  # noqa: E402
-from export import litert  # noqa: E402
+from export import litert, make  # noqa: E402
 from export.pack import present, seal, size, write_golden  # noqa: E402
 from export.parity import figures, holds  # noqa: E402
 from training.augment import distort  # noqa: E402
@@ -170,21 +170,21 @@ def test_export_says_at_once_what_is_missing(monkeypatch, tmp_path, capsys):
 
 
 def test_fp32_ships_where_int8_is_not_good_enough(tmp_path):
-    for form in command.LITERT_FORMS:
+    for form in make.LITERT_FORMS:
         (tmp_path / form).mkdir()
         for name in FILES["litert"]:
             (tmp_path / form / name).write_text(form)
     good = {"roc_auc_fp32": 0.9, "average_precision_fp32": 0.7} | {
         f"{figure}_{form}": value
-        for form in command.LITERT_FORMS
+        for form in make.LITERT_FORMS
         for figure, value in (("roc_auc", 0.899), ("average_precision", 0.698), ("alarm_agreement", 0.995))
     }
-    assert command._ship_litert(good, tmp_path) == "litert_int8"
+    assert make._ship_litert(good, tmp_path) == "litert_int8"
     for worse in ({"roc_auc_litert_int8": 0.89}, {"alarm_agreement_litert_int8": 0.98}):
-        assert command._ship_litert(good | worse, tmp_path) == "litert_fp32"
+        assert make._ship_litert(good | worse, tmp_path) == "litert_fp32"
         assert (tmp_path / "model.tflite").read_text() == "litert_fp32"
     with pytest.raises(TrainingError, match="without --litert"):
-        command._ship_litert(good | {f"roc_auc_{form}": 0.5 for form in command.LITERT_FORMS}, tmp_path)
+        make._ship_litert(good | {f"roc_auc_{form}": 0.5 for form in make.LITERT_FORMS}, tmp_path)
 
 
 def test_figures_of_a_form_are_taken_on_the_rows_that_all_can_score():

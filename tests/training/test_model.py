@@ -10,7 +10,7 @@ from agent.layout import Layout  # noqa: E402
 from agent.runtime import Answer  # noqa: E402
 from training.config import REDUCED, read_config  # noqa: E402
 from training.faults import FAULTS  # noqa: E402
-from training.model import AXES, LARGEST, PARTS, TRUNK, Student  # noqa: E402
+from training.model import AXES, LARGEST, PARTS, Student  # noqa: E402
 from training.teacher import Teacher  # noqa: E402
 
 SEGMENTS, SAMPLES = 4, 128
@@ -24,8 +24,8 @@ def student():
     torch.manual_seed(0)
     made = Student(segments=SEGMENTS, width=8, context=8).eval()
     with torch.no_grad():
-        made.gain.normal_()
-        made.shift.normal_(std=0.1)
+        made.describe.weight.normal_(std=0.2)
+        made.describe.bias.normal_(std=0.1)
     return made
 
 
@@ -117,7 +117,7 @@ def test_every_output_has_its_shape_and_is_finite_for_extreme_input(student):
     assert all(bool(torch.isfinite(values).all()) for values in answer)
     size = SEGMENTS * AXES * PARTS
     places = dict.fromkeys(("embedding", "expected", "log_variance"), (3, size))
-    rest = {"spread": (3, 1), "fault": (3, len(FAULTS)), "free": (3, TRUNK)}
+    rest = {"trunk": (3, 1 + len(FAULTS))}
     assert {name: values.shape for name, values in answer._asdict().items()} == places | rest
     assert float(answer.embedding.abs().max()) <= LARGEST
 

@@ -84,7 +84,7 @@ def test_two_trainings_with_one_seed_agree_to_the_bit(windows, trained):
 
 def test_another_seed_gives_other_weights(windows, trained):
     other = lot(windows, seed=4).train()
-    assert not torch.equal(other.student.gain, trained[0].student.gain)
+    assert not torch.equal(other.student.stem.weight, trained[0].student.stem.weight)
     assert not torch.equal(other.teacher.order, trained[0].teacher.order)
 
 
@@ -166,7 +166,7 @@ def test_weights_round_trip_without_pickle(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04 no archive", pickle.dumps({"student.gain": 1}), b"\x93NUMPY\x01\x00"]
+    "content", [b"", b"PK\x03\x04 no archive", pickle.dumps({"student.stem": 1}), b"\x93NUMPY\x01\x00"]
 )
 def test_weights_that_are_none_are_refused_in_one_line(tmp_path, content):
     (tmp_path / "weights.npz").write_bytes(content)
