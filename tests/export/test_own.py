@@ -11,9 +11,9 @@ for name in ("torch", "onnx", "onnxscript", "sklearn"):
 
 from agent.bundle import CARD, open_bundle  # noqa: E402
 from agent.layout import POSITIONS, Layout  # noqa: E402
-from export.__main__ import _corpus  # noqa: E402
 from export.__main__ import main as export  # noqa: E402
 from export.families import of_families, served  # noqa: E402
+from export.make import _corpus  # noqa: E402
 from training.__main__ import main as train  # noqa: E402
 from training.errors import TrainingError  # noqa: E402
 from training.record import read_record  # noqa: E402
@@ -57,13 +57,13 @@ def test_a_folder_of_wrists_becomes_a_bundle_that_replays_and_refuses_other_posi
 def test_the_run_record_names_commit_configuration_data_seed_device_and_figures(run, folder):
     record = read_record(run)
     assert len(record.commit) == 40
-    assert record.config["steps"] == 3
+    assert (record.config["teacher"]["steps"], record.config["student"]["steps"]) == (3, 3)
     assert record.seed == 7
     assert record.device.startswith(("cpu", "NVIDIA"))
     assert record.data[0].files == 2 + 2 * len(NAMES)
     assert len(record.data[0].digest) == 64
     assert record.figures["imitation"] > 0
-    assert not (run / "checkpoint.pt").exists()
+    assert {path.name for path in run.iterdir()} == {"run.json", "weights.npz", "teacher.npz"}
 
 
 def test_the_run_must_be_exported_with_the_data_it_learnt_from(run, folder, capsys):
@@ -94,8 +94,10 @@ def _calibrating(corpus):
 def windows(**rows):
     """`windows(wrist=100)`: that many windows of one wearer."""
     family = np.concatenate([np.full(count, LAYOUT.families.index(name)) for name, count in rows.items()])
-    who = np.full(len(family), "w")
-    return NormalWindows(np.zeros((len(family), 3, 128), np.float32), family, who, who, np.zeros(len(family)))
+    count = len(family)
+    who, zeros = np.full(count, "w"), np.zeros(count)
+    samples_g, normal = np.zeros((count, 3, 128), np.float32), np.ones(count, np.bool_)
+    return NormalWindows(samples_g, family, who, who, zeros, np.arange(count), zeros.astype(np.int8), normal)
 
 
 def test_a_family_needs_people_who_train_and_people_who_calibrate():
