@@ -116,7 +116,9 @@ class Lot:
         teacher, first = self._teacher()
         rng = np.random.default_rng(self.config.seed + 1)
         chance = chances(self.learned.family)
-        rows = rng.choice(len(chance), self.config.student.bank, p=chance)
+        config = self.config.student
+        heard = min(config.bank, config.steps * BANK_BATCH)  # the teacher need not judge more than the student hears
+        rows = rng.choice(len(chance), heard, p=chance)
         bank = judged_by(teacher, self.learned.samples_g[rows], self.standard, rng, self.device)
         student, second = self._student(bank)
         figures = _figures(student, self.shown.samples_g, self.standard, self.layout.segments)

@@ -1,5 +1,7 @@
 """Export: half-minutes, design effect and intervals by hand; a tiny student through fp32 and int8."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,35 @@ for name in ("torch", "onnx", "onnxscript", "sklearn"):
 from agent.batch import cut_recording  # noqa: E402
 from agent.bundle import CalibrationFacts  # noqa: E402
 from agent.features import extract  # noqa: E402
+from agent.layout import POSITIONS, Layout  # noqa: E402
+from agent.past import LAGS  # noqa: E402
+from agent.records import FALL, FREEZING, OPEN, PARTS  # noqa: E402
+from agent.runtime import OUTPUTS  # noqa: E402
 from agent.runtime.onnx import OnnxRuntime  # noqa: E402
-from export.calibration import design_effect, farthest_points, half_minutes, intervals  # noqa: E402
-from export.pack import LARGEST_BUNDLE, size  # noqa: E402
+from agent.score import MERGED, Scorer  # noqa: E402
+from export.calibration import (  # noqa: E402
+    ECHO,
+    LEGS,
+    calibrate,
+    design_effect,
+    farthest_points,
+    half_minutes,
+    intervals,
+)
+from export.embedding import embed, rows  # noqa: E402
+from export.known import FEWEST_EVENTS, _inputs, learn  # noqa: E402
+from export.make import write_parts  # noqa: E402
+from export.manifest import manifest_of  # noqa: E402
+from export.pack import LARGEST_BUNDLE, seal, size  # noqa: E402
+from training.metrics import roc_auc  # noqa: E402
+from training.record import RunRecord  # noqa: E402
+from training.windows import NormalWindows  # noqa: E402
+
+LAYOUT = Layout(positions=POSITIONS)
+WORN = Layout(families=("waist", "ankle"), positions={"waist": "waist", "left_ankle": "ankle"})
+RECORD = RunRecord(
+    commit="c", config={"seed": 1}, wearers=[], device="cpu", minutes=1, torch="", windows=1, parameters=2
+)
 
 
 def names(text):
@@ -101,15 +129,16 @@ def forms(small_bundle, simulated, bundle):
 def test_both_forms_give_the_same_shapes_for_any_number_of_rows(small_bundle):
     for name in ("fp32.onnx", "model.onnx"):
         network = OnnxRuntime((small_bundle / name).read_bytes())
-        for rows in (1, 2, 7, 300):
-            outputs = network.run(np.zeros((rows, 8, 128), np.float32))
-            assert [values.shape for values in outputs] == [(rows, 64)] * 3 + [(rows, 9)]
+        for count in (1, 2, 7, 300):
+            answer = network.run(np.zeros((count, 8, 128), np.float32))
+            assert [values.shape for values in answer] == [(count, width) for width in (64, 64, 64, 9)]
+            assert len(answer) == len(OUTPUTS)
 
 
 def test_int8_is_near_fp32_on_movement_that_it_was_not_ranged_on(forms):
-    for full, small in zip(*forms, strict=True):
-        assert np.abs(full - small).mean() < 0.1 * full.std()
-        assert np.corrcoef(full.ravel(), small.ravel())[0, 1] > 0.99
+    for name, full, small in zip(OUTPUTS, *forms, strict=True):
+        assert np.abs(full - small).mean() < 0.1 * full.std(), name
+        assert np.corrcoef(full.ravel(), small.ravel())[0, 1] > 0.99, name
 
 
 def test_fp32_is_the_student(small_bundle, bundle, simulated):
@@ -142,6 +171,32 @@ def test_int8_weights_are_signed_per_channel_and_activations_unsigned(small_bund
     assert {kinds[node.input[2]] for node in activations} == {onnx.TensorProto.UINT8}
 
 
+def weights_of(graph):
+    """The 8-bit weights of each Conv and Gemm, by the operator's name; None where an input is not from 8 bits."""
+    import onnx
+
+    arrays = {array.name: onnx.numpy_helper.to_array(array) for array in graph.initializer}
+    from_8_bits = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    found = {}
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            values, weight = node.input[:2]
+            found[node.name] = arrays.get(from_8_bits.get(weight)) if values in from_8_bits else None
+    return found
+
+
+def test_every_convolution_and_every_layer_computes_in_8_bits_with_weights_of_7(small_bundle):
+    import onnx
+
+    found = weights_of(onnx.load(small_bundle / "model.onnx").graph)
+    assert len(found) >= 17  # stem, three blocks of two, gather, describe, the context's four, the trunk's five
+    assert not [name for name, weights in found.items() if weights is None]
+    for name, weights in found.items():
+        assert weights.dtype == np.int8, name
+        assert np.abs(weights.astype(int)).max() <= 64, name
+    assert any(np.abs(weights.astype(int)).max() >= 63 for weights in found.values())
+
+
 def test_the_calibration_states_what_it_rests_on(bundle):
     for name, facts in bundle.manifest.calibration.items():
         known = bundle.model.calibration.families[bundle.model.layout.families.index(name)]
@@ -152,8 +207,100 @@ def test_the_calibration_states_what_it_rests_on(bundle):
 
 
 def test_the_scale_puts_the_median_window_at_0_and_the_nine_in_ten_half_minute_at_1(bundle):
-    for known in bundle.model.calibration.families:
+    for index, known in enumerate(bundle.model.calibration.families):
         assert np.quantile(known.scores, 0.9) == pytest.approx(1)
+        for part, values in zip(PARTS, known.parts, strict=True):
+            assert (len(values) == 0) == (part == "freezing" and bundle.model.layout.families[index] not in LEGS)
+            assert (np.diff(values) >= 0).all()
+            if part == "fall":  # the others hear what came before only where windows follow each other, as live
+                assert np.quantile(values, 0.9) == pytest.approx(1)
+
+
+def test_the_head_for_falls_is_stored_as_it_is_used(bundle, small_bundle):
+    with np.load(small_bundle / "prototypes.npz") as arrays:
+        for name in ("first", "first_bias", "second", "second_bias", "last"):
+            stored = arrays[f"known_{name}"]
+            assert stored.dtype == np.float16
+            assert np.array_equal(stored.astype(np.float32), getattr(bundle.model.prototypes.known, name))
+    assert bundle.manifest.known == ["fall"]
+    assert bundle.model.prototypes.echo == bundle.manifest.echo == ECHO
+
+
+def lot(count, label=0):
+    """Windows of two wearers, their sessions in order."""
+    rng = np.random.default_rng(0)
+    samples_g = (rng.normal(0, 0.3, (count, 3, 128)) + np.array([0, 0, 1])[:, None]).astype(np.float32)
+    half = count // 2
+    wearer, end_s = np.repeat(["a", "b"], half), np.tile(np.arange(half) * 0.5, 2)
+    family = np.full(count, LAYOUT.families.index("ankle"))
+    labels = np.full(count, label, np.int8)
+    return NormalWindows(
+        samples_g, family, wearer, np.char.add(wearer, "/r/ankle"), end_s, np.arange(count), labels, labels == 0
+    )
+
+
+def test_a_head_is_only_learnt_from_enough_labelled_windows(bundle):
+    few = replace(lot(200), label=(np.arange(200) < FEWEST_EVENTS - 1).astype(np.int8))
+    assert learn(bundle.model.runtime, LAYOUT, few, seed=1) is None
+
+
+def test_what_a_head_learns_from_is_what_the_agent_will_remember(bundle):
+    windows = lot(60)
+    inputs = _inputs(bundle.model.runtime, LAYOUT, windows, windows.samples_g)
+    embedding = embed(bundle.model.runtime, LAYOUT, windows.samples_g)
+    scorer = Scorer(bundle.model.runtime, bundle.model.prototypes, LAYOUT.segments, LAYOUT.rate_hz, LAYOUT.hop_s)
+    _, anatomy = scorer.score(rows(windows))
+    assert inputs.shape == (60, (1 + LAGS) * 64)
+    assert np.array_equal(inputs[:, :64], embedding)
+    masked = np.where(anatomy.remembered[..., None], anatomy.before, 0).reshape(60, -1)
+    assert np.allclose(inputs[:, 64:], masked, atol=1e-6)
+    assert anatomy.remembered.sum(axis=1)[:5].tolist() == [0, 1, 2, 3, 3]
+    assert anatomy.remembered[30].sum() == 0  # another wearer's first
+
+
+def test_a_head_tells_what_it_was_taught(bundle):
+    """Still windows are events here, moving ones are not."""
+    windows = lot(2000)
+    still = np.arange(2000) % 20 < 4
+    lying = windows.samples_g * 0.02 + np.float32([0.9, 0, 0])[:, None]
+    samples_g = np.where(still[:, None, None], lying, windows.samples_g)
+    taught = replace(windows, samples_g=samples_g.astype(np.float32), label=still.astype(np.int8))
+    known = learn(bundle.model.runtime, LAYOUT, taught, seed=1)
+    inputs = _inputs(bundle.model.runtime, LAYOUT, taught, taught.samples_g)
+    everything = np.ones((2000, LAGS), np.bool_)
+    logit = known.evidence(inputs[:, :64], inputs[:, 64:].reshape(2000, LAGS, 64), everything)
+    assert roc_auc(taught.label, logit.astype(float)) > 0.95
+    again = learn(bundle.model.runtime, LAYOUT, taught, seed=1)
+    assert np.array_equal(known.first, again.first)
+
+
+def test_legs_alone_can_freeze_and_a_family_without_a_head_cannot_fall(bundle):
+    calibrated = calibrate(bundle.model.runtime, WORN, *by_family(lot(400)), None, seed=1)
+    scale = calibrated.prototypes.norms.scale
+    assert np.isnan(scale[:, FALL]).all()
+    assert np.isfinite(scale[:, FREEZING]).tolist() == [False, True]
+    assert np.isfinite(scale[:, [OPEN, MERGED]]).all()
+    for known, name in zip(calibrated.calibration.families, WORN.families, strict=True):
+        assert [len(values) > 0 for values in known.parts] == [True, False, name in LEGS]
+    assert manifest_of(RECORD, WORN, calibrated, {}).known == []
+
+
+def test_a_bundle_without_a_head_opens_and_scores(bundle, small_bundle, tmp_path):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes((small_bundle / "model.onnx").read_bytes())
+    calibrated = calibrate(bundle.model.runtime, WORN, *by_family(lot(400)), None, seed=1)
+    write_parts(calibrated, WORN, {"onnx": bundle.model.runtime}, folder)
+    opened = seal(manifest_of(RECORD, WORN, calibrated, {}), folder)
+    assert opened.model.prototypes.known is None
+    assert opened.manifest.layout.families == ("waist", "ankle")
+    assert np.array_equal(np.isnan(opened.model.prototypes.norms.scale), np.isnan(calibrated.prototypes.norms.scale))
+
+
+def by_family(windows):
+    """The same windows twice, once for each family of `WORN`, to train and to calibrate on."""
+    both = replace(windows, family=np.arange(len(windows.family)) // 50 % 2)
+    return both, both
 
 
 def test_the_bundle_is_small_enough_to_ship(small_bundle):

@@ -135,6 +135,19 @@ def test_the_student_learns(windows, trained):
     assert all(np.isfinite(list(figures.values())))
 
 
+def test_the_teacher_judges_no_more_windows_than_the_student_will_hear(windows, monkeypatch):
+    judged, judge = [], train.judged_by
+
+    def counted(teacher, samples_g, *rest):
+        judged.append(len(samples_g))
+        return judge(teacher, samples_g, *rest)
+
+    monkeypatch.setattr(train, "judged_by", counted)
+    for steps, bank in ((1, 1000), (6, 40)):
+        lot(windows, steps=steps, bank=bank).train()
+    assert judged == [train.BANK_BATCH, 40]
+
+
 def test_the_variance_is_fitted_without_bending_the_mean():
     target, log_variance = torch.zeros(1, 4), torch.full((1, 4), -3.0, requires_grad=True)
     expected = torch.ones(1, 4, requires_grad=True)
