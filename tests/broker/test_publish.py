@@ -241,8 +241,8 @@ def test_rows_spoilt_on_the_disk_hold_up_no_other(mosquitto, open_desk, listen, 
     clock = ManualClock(1000.0)
     desk = open_desk(mosquitto.port, clock)
     desk.put(*names(0, 30))
-    desk.outbox._db.execute("UPDATE rows SET payload = x'ff00' WHERE seq = 2")
-    desk.outbox._db.execute("UPDATE rows SET topic = 'a/#' WHERE seq = 5")
+    desk.outbox._file._db.execute("UPDATE rows SET payload = x'ff00' WHERE seq = 2")
+    desk.outbox._file._db.execute("UPDATE rows SET topic = 'a/#' WHERE seq = 5")
     clock.set(2000.0)
     desk.publisher.start()
     wait_for(lambda: desk.outbox.depth() == 2, "all others to drain")
@@ -344,12 +344,12 @@ def test_while_rows_cannot_be_deleted_sending_goes_on_and_nothing_is_sent_twice(
     subscriber = listen(mosquitto.port)
     desk = open_desk(mosquitto.port)
     desk.put(*names(0, 50))
-    desk.outbox._db.execute("PRAGMA query_only = ON")  # as a full disk
+    desk.outbox._file._db.execute("PRAGMA query_only = ON")  # as a full disk
     desk.publisher.start()
     wait_for(lambda: len(subscriber.events()) == 50, "all events")
     wait_for(lambda: desk.counters.counts["outbox_errors"] > 2, "deleting to fail")
     assert desk.outbox.depth() == 50
-    desk.outbox._db.execute("PRAGMA query_only = OFF")
+    desk.outbox._file._db.execute("PRAGMA query_only = OFF")
     wait_for(desk.empty, "the rows to be deleted")
     assert [event.id for event in subscriber.events()] == names(0, 50)
 
