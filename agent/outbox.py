@@ -31,6 +31,7 @@ ON CONFLICT (id, revision) DO NOTHING
 """
 """A `seq` given twice would be an error, not a conflict to pass over."""
 PENDING = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
 NEWEST = 2**63 - 1
 TWENTIETH = 20
 """Share of the rows that makes room on a full disk: each time as much, so that it is not done for every event."""
@@ -157,21 +158,22 @@ class Outbox:
             found = [db.execute(question, key).fetchone() for key in keys]
         return [row[0] for row in found if row]
 
-    def confirm(self, consumer: str, seqs: Sequence[int], consumers: Collection[str]) -> None:
-        """`consumer` has these rows; a row is deleted once all `consumers` have it.
+    def confirm(self, consumer: str, seqs: Sequence[int], consumers: Collection[str]) -> list[int]:
+        """`consumer` has these rows; a row is deleted once all `consumers` have it. Returns what it had not before.
 
         Raises:
             OutboxError: nothing is noted; the rows will be sent again.
         """
         if set(consumers) <= {consumer}:
             self.acknowledge(seqs)
-            return
+            return list(seqs)
         with self._file.lock:
             with self._file.transaction() as db:
-                db.executemany("INSERT OR IGNORE INTO acks VALUES (?, ?)", [(seq, consumer) for seq in seqs])
-                done = [seq for seq in seqs if len(consumers) == len(_who_has(db, seq) & set(consumers))]
+                new = [seq for seq in seqs if db.execute(NOTE, (seq, consumer)).rowcount]
+                done = [seq for seq in new if set(consumers) <= _who_has(db, seq)]
                 gone = surplus.remove(db, done)
             self._shrink(gone)
+        return new
 
     def release(self, consumers: Collection[str]) -> None:
         """Delete the rows that all of these already have: a consumer may have been taken off the list.

@@ -19,17 +19,18 @@ from agent.errors import SettingsError
 from agent.events import Topics
 from agent.outbox import Outbox
 from agent.publish import Publisher
-from agent.settings import Broker
+from agent.settings import Broker, Delivery
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("s", "g")
 QUICK_S = (0.05, 0.2)
+SETTLED = Delivery(settle_s=0.05)
 
 
 class Desk:
     """An outbox with its publisher."""
 
-    def __init__(self, path: Path, port: int, make_event, clock=None, **broker) -> None:
+    def __init__(self, path: Path, port: int, make_event, clock=None, delivery=SETTLED, **broker) -> None:
         self.clock = clock or WallClock()
         self.counters = Counters()
         self.outbox = Outbox.open(path, 100_000, self.clock)
@@ -40,6 +41,7 @@ class Desk:
             self.clock,
             self.counters,
             describe={"version": "1.2.3", "bundle": "b"},
+            delivery=delivery,
             back_off_s=QUICK_S,
         )
         self._make_event = make_event
@@ -208,7 +210,8 @@ def test_what_was_queued_long_ago_is_marked_historical(mosquitto, open_desk, lis
     desk.publisher.start()
     wait_for(desk.empty, "the outbox to drain")
     wait_for(lambda: len(subscriber.events()) == 2, "both events")
-    assert [(event.id, event.historical) for event in subscriber.events()] == [("old", True), ("new", False)]
+    # What happens now goes first.
+    assert [(event.id, event.historical) for event in subscriber.events()] == [("new", False), ("old", True)]
     (payload,) = [one.payload for one in subscriber.heard if b'"id":"old"' in one.payload]
     assert payload == old_row.payload.replace(b'"historical":false', b'"historical":true')
 
@@ -220,7 +223,7 @@ def test_a_refused_event_stays_and_holds_up_no_other(
     broker = start_mosquitto(f"acl_file {acl}")
     acl.write_text(f"topic read #\ntopic write {TOPICS.root}/wearer/w1/event/novelty\n")
     broker.start()
-    monkeypatch.setattr("agent.publish.AGAIN_S", 0.1)
+    monkeypatch.setattr("agent.flight.AGAIN_S", 0.1)
     subscriber = listen(broker.port)
     desk = open_desk(broker.port)
     desk.put("a")
@@ -340,7 +343,7 @@ def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1_at_once(refusing_bro
 def test_while_rows_cannot_be_deleted_sending_goes_on_and_nothing_is_sent_twice(
     mosquitto, open_desk, listen, wait_for, monkeypatch
 ):
-    monkeypatch.setattr("agent.publish.AFTER_ERROR_S", 0.1)
+    monkeypatch.setattr("agent.flight.AFTER_ERROR_S", 0.1)
     subscriber = listen(mosquitto.port)
     desk = open_desk(mosquitto.port)
     desk.put(*names(0, 50))
