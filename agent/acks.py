@@ -10,6 +10,7 @@ from collections import defaultdict
 import msgspec
 
 from agent import messages
+from agent.audience import Audience
 from agent.counters import Counters
 from agent.outbox import Outbox
 
@@ -28,8 +29,8 @@ class AckBox:
     `acks_stranger` (a consumer that is not in the settings), `acks_overflow`, `replays_asked`.
     """
 
-    def __init__(self, outbox: Outbox, consumers: tuple[str, ...], counters: Counters) -> None:
-        self._outbox, self._consumers, self._counters = outbox, consumers, counters
+    def __init__(self, outbox: Outbox, audience: Audience, counters: Counters) -> None:
+        self._outbox, self._audience, self._counters = outbox, audience, counters
         self._held: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self._many = 0
         self._released = False
@@ -37,7 +38,7 @@ class AckBox:
     def take(self, topic: str, payload: bytes) -> bool:
         """One message; True where its sender asks to hear the rest again."""
         consumer = topic.rsplit("/", 1)[-1]
-        if consumer not in self._consumers:
+        if consumer not in self._audience.names:
             return self._refuse("acks_stranger", topic, "not in `consumers` of the settings")
         if len(payload) > LARGEST:
             return self._refuse("acks_malformed", topic, f"{len(payload)} bytes")
@@ -56,13 +57,12 @@ class AckBox:
             OutboxError: it is tried again at the next call.
         """
         if not self._released:
-            self._outbox.release(self._consumers)
+            self._outbox.release(self._audience)
             self._released = True
         noted: list[int] = []
         while self._held:
             consumer, keys = next(iter(self._held.items()))
-            seqs = self._outbox.find(keys)
-            new = self._outbox.confirm(consumer, seqs, self._consumers) if seqs else []
+            new = self._outbox.confirm(consumer, keys, self._audience)
             self._counters.count("acks", len(new))
             self._counters.count("acks_unknown", len(keys) - len(new))
             noted += new

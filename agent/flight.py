@@ -12,6 +12,7 @@ import msgspec
 from paho.mqtt.client import Client
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.audience import Audience
 from agent.backlog import Backlog
 from agent.clock import Clock
 from agent.connection import Message, send
@@ -54,10 +55,13 @@ class Pauses:
 class Flight:
     """Which row goes next; used by the connection's thread only."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, counters: Counters, delivery: Delivery) -> None:
+    def __init__(
+        self, outbox: Outbox, clock: Clock, counters: Counters, delivery: Delivery, audience: Audience
+    ) -> None:
         self._outbox, self._clock, self._counters, self._delivery = outbox, clock, counters, delivery
+        self._audience = audience
         self.backlog = Backlog(delivery.drain_per_s, repeats=bool(delivery.consumers))
-        self._under_way: dict[int, int] = {}  # message id of the client -> seq
+        self._under_way: dict[int, Row] = {}  # by message id of the client
         self._taken: dict[int, float] = {}  # seq -> when the broker took it; not yet deleted
         self._refused: set[int] = set()
         self._live = 0  # all rows up to this seq were sent on this connection, or belong to the backlog
@@ -99,15 +103,15 @@ class Flight:
 
     def answered(self, mid: int, code: ReasonCode) -> None:
         """The broker took or refused the message `mid`."""
-        seq = self._under_way.pop(mid, None)
-        if seq is None:
+        row = self._under_way.pop(mid, None)
+        if row is None:
             return
         self._answered_s = time.monotonic()
         if code.is_failure:
-            self._refuse(seq, str(code))
+            self._refuse(row.seq, str(code))
             return
-        if not self._delivery.consumers:
-            self._taken[seq] = self._answered_s
+        if not self._audience.of(row.topic):
+            self._taken[row.seq] = self._answered_s
         self._counters.count("events_acknowledged")
         self._counters.count("events_without_subscriber", code.value == NO_SUBSCRIBER)
 
@@ -140,7 +144,7 @@ class Flight:
         except OutboxError as error:
             self._pauses.read = self._tell(error)
             return []
-        known = self._taken.keys() | set(self._under_way.values()) | self._refused
+        known = self._taken.keys() | {row.seq for row in self._under_way.values()} | self._refused
         return [row for row in rows if row.seq not in known]
 
     def _new(self, room: int) -> list[Row]:
@@ -177,7 +181,7 @@ class Flight:
         late = self._clock.now_s() - row.created_s > HISTORICAL_S
         try:
             payload = _as_historical(row.payload) if late else row.payload
-            self._under_way[send(client, Message(row.topic, payload), qos=1)] = row.seq
+            self._under_way[send(client, Message(row.topic, payload), qos=1)] = row
         except ValueError as error:  # spoilt on the disk: no JSON any more, or a topic that MQTT does not allow
             self._refuse(row.seq, str(error))
 

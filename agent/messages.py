@@ -33,7 +33,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acks(msgspec.Struct, frozen=True, kw_only=True):
-    """`.../ack/{consumer}`, from a consumer: what it has stored for good, and whether it wants to hear the rest again."""
+    """`.../ack/{consumer}`, from a consumer: what it has stored, and whether it wants to hear the rest again."""
 
     acks: Annotated[list[Ack], msgspec.Meta(max_length=MOST_ACKS)] = []
     replay: bool = False
@@ -87,7 +87,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     memory_peak_bytes: int | None
     counters: dict[str, int]
     latest_refusals: list[str]
-    behind: dict[str, int] = {}
+    behind: dict[str, int] | None = None
     """Events that each consumer has not acknowledged."""
 
 

@@ -6,7 +6,7 @@ disk keeps what it has confirmed. One connection and one lock, so scoring and ne
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from agent import events, surplus
+from agent.audience import Audience
 from agent.clock import Clock, WallClock
 from agent.errors import OutboxError
 from agent.events import Event
@@ -31,6 +32,7 @@ ON CONFLICT (id, revision) DO NOTHING
 """
 """A `seq` given twice would be an error, not a conflict to pass over."""
 PENDING = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+FIND = "SELECT seq, topic FROM rows WHERE id = ? AND revision = ?"
 NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
 NEWEST = 2**63 - 1
 TWENTIETH = 20
@@ -147,43 +149,37 @@ class Outbox:
                 gone = surplus.remove(db, seqs)
             self._shrink(gone)
 
-    def find(self, keys: Iterable[tuple[str, int]]) -> list[int]:
-        """`seq` of each (id, revision) that waits here.
+    def confirm(self, consumer: str, keys: Iterable[tuple[str, int]], audience: Audience) -> list[int]:
+        """`consumer` has these (id, revision); a row is deleted once its whole audience has it.
 
-        Raises:
-            OutboxError: the database cannot be read.
-        """
-        question = "SELECT seq FROM rows WHERE id = ? AND revision = ?"
-        with self._file.guard() as db:
-            found = [db.execute(question, key).fetchone() for key in keys]
-        return [row[0] for row in found if row]
-
-    def confirm(self, consumer: str, seqs: Sequence[int], consumers: Collection[str]) -> list[int]:
-        """`consumer` has these rows; a row is deleted once all `consumers` have it. Returns what it had not before.
+        Returns:
+            `seq` of each row that waits here for this consumer and was not acknowledged by it before.
 
         Raises:
             OutboxError: nothing is noted; the rows will be sent again.
         """
-        if set(consumers) <= {consumer}:
-            self.acknowledge(seqs)
-            return list(seqs)
         with self._file.lock:
+            with self._file.guard() as db:
+                found = [row for key in keys if (row := db.execute(FIND, key).fetchone())]
+            awaited = [(seq, audience.of(topic)) for seq, topic in found if consumer in audience.of(topic)]
+            if not awaited:
+                return []
             with self._file.transaction() as db:
-                new = [seq for seq in seqs if db.execute(NOTE, (seq, consumer)).rowcount]
-                done = [seq for seq in new if set(consumers) <= _who_has(db, seq)]
-                gone = surplus.remove(db, done)
+                new = [(seq, whole) for seq, whole in awaited if db.execute(NOTE, (seq, consumer)).rowcount]
+                gone = surplus.remove(db, [seq for seq, whole in new if whole <= _who_has(db, seq)])
             self._shrink(gone)
-        return new
+        return [seq for seq, _ in new]
 
-    def release(self, consumers: Collection[str]) -> None:
-        """Delete the rows that all of these already have: a consumer may have been taken off the list.
+    def release(self, audience: Audience) -> None:
+        """Delete the rows that their whole audience already has: a consumer may have been taken off the list.
 
         Raises:
             OutboxError: the database cannot be written.
         """
         with self._file.guard() as db:
-            known = [row[0] for row in db.execute("SELECT DISTINCT seq FROM acks")]
-            done = [seq for seq in known if consumers and set(consumers) <= _who_has(db, seq)]
+            noted = db.execute("SELECT DISTINCT seq, topic FROM acks JOIN rows USING (seq)").fetchall()
+            wholes = [(seq, audience.of(topic)) for seq, topic in noted]
+            done = [seq for seq, whole in wholes if whole and whole <= _who_has(db, seq)]
         self.acknowledge(done)
 
     def depth(self) -> int:
@@ -195,7 +191,7 @@ class Outbox:
         return self._kept.size
 
     def behind(self, consumers: Iterable[str]) -> dict[str, int]:
-        """Rows that each consumer has not acknowledged.
+        """Rows that each consumer has not acknowledged (those that are none of its business counted in).
 
         Raises:
             OutboxError: the database cannot be read.

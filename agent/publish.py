@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent import messages
 from agent.acks import AckBox
+from agent.audience import Audience
 from agent.clock import Clock
 from agent.connection import Connection, Hooks, Message, send
 from agent.counters import Counters
@@ -58,10 +59,10 @@ class Publisher:
     ) -> None:
         delivery = delivery or Delivery()
         self._topics, self._clock, self._outbox = topics, clock, outbox
-        self._consumers, self._announced = delivery.consumers, -1
+        self._audience, self._announced = Audience(delivery), -1
         self._describe = Message(topics.describe, messages.encode(describe), retain=True)
-        self._flight = Flight(outbox, clock, counters, delivery)
-        self._acks = AckBox(outbox, delivery.consumers, counters)
+        self._flight = Flight(outbox, clock, counters, delivery, self._audience)
+        self._acks = AckBox(outbox, self._audience, counters)
         self._board = Board()
         self._farewell: int | None = None
         self._connection = Connection(
@@ -112,7 +113,7 @@ class Publisher:
     def _announce(self, client: Client, accepted: int) -> None:
         send(client, self._status("online"), qos=1)
         send(client, self._describe, qos=1)
-        if self._consumers:
+        if self._audience.names:
             client.subscribe(self._topics.ack(), qos=1)
         # Two of those that the broker accepts unacknowledged are for status and describe.
         self._flight.begin(max(1, min(IN_FLIGHT, accepted - 2)))

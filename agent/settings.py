@@ -63,6 +63,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     consumers: tuple[Name, ...] = ()
     """End to end: a row leaves when each of these has acknowledged it on `.../ack/{consumer}`. Empty = the broker's
     word is enough."""
+    wearers: dict[Name, tuple[Name, ...]] = {}
+    """Consumer -> the only wearers whose events it gets and answers for; who is not named here answers for all."""
     settle_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     """The broker's word counts once the connection has outlived it by this long: the time in which the broker saves.
     What it took later than that before a breakdown is sent again."""

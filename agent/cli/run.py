@@ -58,6 +58,7 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
 
   [delivery]
   consumers = []                 # who must acknowledge each event; empty = the broker's word is enough
+  wearers = {}                   # { ehr = ["anna"] }: this consumer answers for these wearers only
   settle_s = 1.0
   drain_per_s = 500.0            # what waited; new events go first
 """
