@@ -31,6 +31,12 @@ def script(name: str, *arguments: object) -> str:
     return told.stdout
 
 
+@pytest.fixture
+def deploy_script() -> Callable[..., str]:
+    """Runs a script of `deploy/mosquitto`."""
+    return script
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory) -> Path:
     """A folder of certificates: the broker's, a gateway's, consumers', and those that must be refused."""
@@ -271,18 +277,14 @@ def maker_on(tmp_path, authority, make_event) -> Iterator[Callable[..., Maker]]:
         one.stop()
 
 
-class Hospital:
-    """Waits without sleeping between kills."""
-
-    @staticmethod
-    def pause(seconds: float) -> None:
-        threading.Event().wait(seconds)
-
-
 @pytest.fixture
 def pause() -> Callable[[float], None]:
-    """Lets other programs run on."""
-    return Hospital.pause
+    """Lets other programs run on for some seconds."""
+
+    def wait(seconds: float) -> None:
+        threading.Event().wait(seconds)
+
+    return wait
 
 
 @pytest.fixture
