@@ -7,7 +7,6 @@ disk keeps what it has confirmed. One connection and one lock, so scoring and ne
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,8 @@ FIND = "SELECT seq, topic FROM rows WHERE id = ? AND revision = ?"
 NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
 NEWEST = 2**63 - 1
 TWENTIETH = 20
-"""Share of the rows that makes room on a full disk: each time as much, so that it is not done for every event."""
+"""Part of the rows that makes room on a full disk, so that it is not done for every event."""
+ATTEMPTS = 4  # to put a batch on a full disk: rows that are given up free whole pages only together
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Outbox:
         self.on_put: Callable[[], None] = lambda: None
         self._limits, self._clock = limits, clock
         self._kept = Amount(0, 0)
-        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"), limits.reserve_bytes)
+        self._reserve, self._tight = Reserve.beside(path, limits.reserve_bytes), False
         self._file = OutboxFile(path, clock, on_open=self._look)
 
     @classmethod
@@ -82,8 +82,15 @@ class Outbox:
         Raises:
             OutboxError: the file cannot be opened or written, or a newer agent wrote it.
         """
+        path, clock = Path(path), clock or WallClock()
         limits = Limits(max_rows=limits) if isinstance(limits, int) else limits
-        outbox = cls(Path(path), limits, clock or WallClock())
+        try:
+            outbox = cls(path, limits, clock)
+        except OutboxError as error:
+            if not error.disk_full:
+                raise
+            Reserve.beside(path, 0).let_go()  # even to be opened it needs some room
+            outbox = cls(path, limits, clock)
         outbox.epoch = outbox._file.count_start()
         outbox._reserve.take()
         return outbox
@@ -96,7 +103,7 @@ class Outbox:
     def put(self, batch: Iterable[tuple[str, Event]]) -> list[Event]:
         """Queue events in ONE transaction: after return all are on disk, after an error none is.
 
-        Over the budget, or where the disk is full, rows are given up by the policy of `agent.surplus`.
+        Over the budget, or on a full disk, rows are given up by the policy of `agent.surplus`.
 
         Args:
             batch: topic and event; `seq` and `epoch` of the event are set here.
@@ -109,13 +116,15 @@ class Outbox:
         """
         batch = list(batch)
         with self._file.lock:
-            try:
-                queued = self._put(batch)
-            except OutboxError as error:
-                if not error.disk_full:
-                    raise
-                self._make_room(batch)
-                queued = self._put(batch)
+            self._perhaps_grow()
+            for times in range(ATTEMPTS):
+                try:
+                    queued = self._put(batch)
+                    break
+                except OutboxError as error:
+                    if not error.disk_full or times == ATTEMPTS - 1:
+                        raise
+                self._make_room(batch, 2.0 ** (times + 1))
         self.on_put()
         return queued
 
@@ -187,7 +196,7 @@ class Outbox:
         return self._kept.rows
 
     def size(self) -> int:
-        """Bytes that they take of the budget."""
+        """Bytes of the budget that they take."""
         return self._kept.size
 
     def behind(self, consumers: Iterable[str]) -> dict[str, int]:
@@ -244,22 +253,31 @@ class Outbox:
         self._count_dropped(lost)
         return queued
 
-    def _make_room(self, batch: list[tuple[str, Event]]) -> None:
-        """The disk is full: exchange rows that are no more urgent than these; the file does not shrink, but has room.
+    def _make_room(self, batch: list[tuple[str, Event]], times: float) -> None:
+        """The disk is full: give up `times` the size of the batch, of rows that are no more urgent than it.
+
+        From here on the file may not grow: its log could not be written back, and would take the room for the next one.
 
         Raises:
             OutboxError: even that takes more room than there is.
         """
         urgency = min(events.PRIORITIES[event.data.kind] for _, event in batch)
-        size = sum(2 * surplus.size_of(events.encode(event)) for _, event in batch)
+        size = sum(surplus.size_of(events.encode(event)) for _, event in batch)
         self._reserve.let_go()
+        self._file.grow(allowed=False)
+        self._tight = True
         with self._file.transaction() as db:
-            excess = Amount(0, max(size, self._kept.size // TWENTIETH))
+            excess = Amount(0, max(int(times * size), self._kept.size // TWENTIETH))
             lost = surplus.give_up(db, excess, self._clock.now_s(), urgency=urgency)
         self._count_dropped(lost)
-        with suppress(OutboxError), self._file.guard() as db:
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._file.flush()
         self._reserve.take()
+
+    def _perhaps_grow(self) -> None:
+        if self._tight and self._reserve.affordable():
+            self._file.grow(allowed=True)
+            self._reserve.take()
+            self._tight = False
 
     def _shrink(self, gone: Amount) -> None:
         self._kept = Amount(self._kept.rows - gone.rows, self._kept.size - gone.size)

@@ -20,6 +20,7 @@ TABLES = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA journal_size_limit = 16777216;
+PRAGMA wal_autocheckpoint = 400; -- the log stays below 2 MB, so that it fits where little room is left
 CREATE TABLE IF NOT EXISTS rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, even after all rows are deleted
     id TEXT NOT NULL,
@@ -49,6 +50,8 @@ CREATE TABLE IF NOT EXISTS drops (
 """`acks` and `drops` came later; an agent that does not know them may use the file all the same."""
 COPY = "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
 FROM_BOTH_ENDS = ("SELECT * FROM rows ORDER BY seq ASC", "SELECT * FROM rows ORDER BY seq DESC")
+MOST_PAGES = 1073741823
+"""SQLite's own limit."""
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -118,6 +121,21 @@ class OutboxFile:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
+
+    def grow(self, allowed: bool) -> None:
+        """Whether the file may become larger; where it may not, only pages that were freed are used again.
+
+        Raises:
+            OutboxError: the database cannot be read.
+        """
+        with self.guard() as db:
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            db.execute(f"PRAGMA max_page_count = {MOST_PAGES if allowed else pages}")
+
+    def flush(self) -> None:
+        """Write the log into the file, as far as there is room."""
+        with suppress(OutboxError), self.guard() as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the database; rows stay."""
