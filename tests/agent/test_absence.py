@@ -102,8 +102,8 @@ def test_a_silent_sensor_is_announced_within_five_minutes(simulated, silence_s):
         pytest.skip("NOT TESTED: no bundle has been packed into agent/shipped_bundle yet")
     bundle = open_bundle(default_bundle_path())
     played = list(packets(simulated))
-    last_s = max(packet.received_s for packet in played if packet.position == simulated.positions[0])
-    silent = simulated.positions[0]
+    last_s = max(packet.received_s for packet in played if packet.position == next(iter(simulated.positions)))
+    silent = next(iter(simulated.positions))
     half = last_s / 2
     kept = [packet for packet in played if packet.position != silent or packet.received_s < half]
     # The others go on for ten minutes.

@@ -35,15 +35,14 @@ def made(n: int, kind: str) -> tuple[str, events.Event]:
     return TOPICS.event("w1", kind), msgspec.structs.replace(EVENT, id=f"{kind}-{n}", data=data)
 
 
-failed = 0
+failed = []
 
 
 def put(n: int, kind: str) -> None:
-    global failed
     try:
         outbox.put([made(n, kind)])
-    except OutboxError:
-        failed += 1
+    except OutboxError as error:
+        failed.append(str(error))
 
 
 for n in range(DOUBTS):
@@ -58,7 +57,7 @@ for n in range(DOUBTS):
                     file.flush()
         except OSError:
             pass
-print(json.dumps({"dropped": outbox.dropped, "failed": failed, "depth": outbox.depth(), "drops": outbox.drops()}))
+print(json.dumps({"dropped": outbox.dropped, "failed": failed[:3], "depth": outbox.depth(), "drops": outbox.drops()}))
 sys.stdout.flush()
 sys.stdin.readline()
 broker = Broker(host="127.0.0.1", port=PORT)

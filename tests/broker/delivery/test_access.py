@@ -85,7 +85,15 @@ def test_the_agent_knows_its_broker_too(broker, foreign_authority, authority):
 
 
 def test_old_tls_is_refused(broker, authority):
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{broker.tls_port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
+    command = [
+        "openssl",
+        "s_client",
+        "-connect",
+        f"127.0.0.1:{broker.tls_port}",
+        "-tls1_1",
+        "-cipher",
+        "ALL:@SECLEVEL=0",
+    ]
     told = subprocess.run(command, input="", capture_output=True, text=True, timeout=30)
     assert told.returncode != 0
 

@@ -176,15 +176,13 @@ def test_a_flood_of_acknowledgements_stops_nothing(open_desk, voice, make_event,
     for number in range(60):
         voice.say(TOPICS.ack("ehr"), {"acks": [{"id": f"{number}-{n}", "revision": 0} for n in range(1000)]})
     put(outbox, make_event, "a")
-    wait_for(lambda: subscriber.events(), "the event", 10)
+    wait_for(subscriber.events, "the event", 10)
     voice.ack("a")
     wait_for(lambda: outbox.depth() == 0, "its acknowledgement", 10)
     assert counters.counts["acks_unknown"] + counters.counts["acks_overflow"] == 60_000
 
 
-def test_a_consumer_that_comes_back_asks_for_what_it_missed(
-    mosquitto, open_desk, voice, make_event, listen, wait_for
-):
+def test_a_consumer_that_comes_back_asks_for_what_it_missed(mosquitto, open_desk, voice, make_event, listen, wait_for):
     outbox, counters = open_desk()
     put(outbox, make_event, "a", "b")
     wait_for(lambda: counters.counts["events_acknowledged"] == 2, "the broker to take them while nobody listens")

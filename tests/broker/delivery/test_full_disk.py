@@ -30,7 +30,8 @@ def small_disk(tmp_path):
 def test_on_a_full_disk_alarms_replace_doubts_and_what_is_dropped_is_announced(
     small_disk, mosquitto, listen, make_event, wait_for
 ):
-    command = [*ALONE, sys.executable, str(CHILD), str(small_disk), str(mosquitto.port), encode(make_event("e")).decode()]
+    event = encode(make_event("e")).decode()
+    command = [*ALONE, sys.executable, str(CHILD), str(small_disk), str(mosquitto.port), event]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     child = subprocess.Popen(command, env=environment, **pipes)

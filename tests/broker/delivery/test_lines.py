@@ -63,7 +63,7 @@ def test_a_slow_broker_gets_everything(mosquitto, line, desk, listen, make_event
 
 
 def test_packets_cut_in_the_middle_are_sent_again(mosquitto, line, desk, listen, make_event, wait_for):
-    outbox, publisher = desk
+    outbox, _ = desk
     subscriber = listen(mosquitto.port, f"{TOPICS.root}/wearer/#")
     rng = random.Random(2)
     line.cut_after = 20_000
