@@ -36,7 +36,7 @@ NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
 NEWEST = 2**63 - 1
 TWENTIETH = 20
 """Part of the rows that makes room on a full disk, so that it is not done for every event."""
-ATTEMPTS = 4  # to put a batch on a full disk: rows that are given up free whole pages only together
+ATTEMPTS = 4  # on a full disk: rows that are given up free whole pages only together
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Outbox:
 
     Attributes:
         epoch: counts the starts of the agent on this gateway, from 1.
-        newest_seq: the highest `seq` given so far; 0 = none.
+        newest_seq: the highest given so far; 0 = none.
         dropped: rows given up since the start because the outbox, or the disk, was full.
         on_put: called after each `put`, from its thread.
     """
@@ -66,7 +66,7 @@ class Outbox:
         self._limits, self._clock = limits, clock
         self._kept = Amount(0, 0)
         self._reserve, self._tight = Reserve.beside(path, limits.reserve_bytes), False
-        self._file = OutboxFile(path, clock, on_open=self._look)
+        self._file = OutboxFile(path, clock, on_open=self._look, on_full=self._let_go)
 
     @classmethod
     def open(cls, path: str | Path, limits: Limits | int, clock: Clock | None = None) -> "Outbox":
@@ -89,8 +89,7 @@ class Outbox:
         except OutboxError as error:
             if not error.disk_full:
                 raise
-            Reserve.beside(path, 0).let_go()  # even to be opened it needs some room
-            outbox = cls(path, limits, clock)
+            outbox = cls(path, limits, clock)  # the reserve was let go: there is room now
         outbox.epoch = outbox._file.count_start()
         outbox._reserve.take()
         return outbox
@@ -263,15 +262,17 @@ class Outbox:
         """
         urgency = min(events.PRIORITIES[event.data.kind] for _, event in batch)
         size = sum(surplus.size_of(events.encode(event)) for _, event in batch)
-        self._reserve.let_go()
         self._file.grow(allowed=False)
-        self._tight = True
         with self._file.transaction() as db:
             excess = Amount(0, max(int(times * size), self._kept.size // TWENTIETH))
             lost = surplus.give_up(db, excess, self._clock.now_s(), urgency=urgency)
         self._count_dropped(lost)
         self._file.flush()
         self._reserve.take()
+
+    def _let_go(self) -> None:
+        self._reserve.let_go()
+        self._tight = True
 
     def _perhaps_grow(self) -> None:
         if self._tight and self._reserve.affordable():

@@ -62,6 +62,7 @@ class OutboxFile:
         path: of the database; made where it is not there.
         clock: gives the numbers that can no longer be read of a corrupt file.
         on_open: called with each database that is opened here, before anyone else uses it.
+        on_full: called when there was no room on the disk, so that there may be some at the next attempt.
 
     Attributes:
         lock: reentrant; held by whoever uses the database.
@@ -71,9 +72,11 @@ class OutboxFile:
         OutboxError: the file cannot be opened or written, or a newer agent wrote it.
     """
 
-    def __init__(self, path: Path, clock: Clock, on_open: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, on_open: Callable[[sqlite3.Connection], None], on_full: Callable[[], None]
+    ) -> None:
         self.lock, self.damaged = threading.RLock(), 0
-        self._path, self._clock, self._on_open = path, clock, on_open
+        self._path, self._clock, self._on_open, self._on_full = path, clock, on_open, on_full
         self._epoch = 0
         try:
             self._db = connect(path)
@@ -150,6 +153,8 @@ class OutboxFile:
     def _failure(self, error: Exception) -> OutboxError:
         failure = OutboxError(f"outbox {self._path}: {error}; free the disk or make it writable, events wait in memory")
         failure.disk_full = code(error) == sqlite3.SQLITE_FULL
+        if failure.disk_full:
+            self._on_full()
         return failure
 
     def _replace(self, error: sqlite3.Error) -> None:

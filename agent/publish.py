@@ -7,6 +7,7 @@ a broker that forbids our topics acknowledges and discards (`veille doctor` tell
 
 import logging
 import threading
+import time
 from typing import Any, Literal
 
 import msgspec
@@ -21,7 +22,7 @@ from agent.connection import Connection, Hooks, Message, send
 from agent.counters import Counters
 from agent.errors import OutboxError
 from agent.events import Topics, iso_time
-from agent.flight import IN_FLIGHT, Flight
+from agent.flight import AFTER_ERROR_S, IN_FLIGHT, Flight
 from agent.outbox import Outbox
 from agent.settings import Broker, Delivery
 
@@ -65,6 +66,7 @@ class Publisher:
         self._acks = AckBox(outbox, self._audience, counters)
         self._board = Board()
         self._farewell: int | None = None
+        self._settle_at = 0.0
         self._connection = Connection(
             broker,
             f"veille-{topics.site}-{topics.gateway}",
@@ -106,8 +108,8 @@ class Publisher:
 
     def _status(self, state: Literal["online", "offline", "stopped"]) -> Message:
         # The will is written before its time is known.
-        time = None if state == "offline" else iso_time(self._clock.now_s())
-        body = messages.Status(state=state, epoch=self._outbox.epoch, time=time)
+        said = None if state == "offline" else iso_time(self._clock.now_s())
+        body = messages.Status(state=state, epoch=self._outbox.epoch, time=said)
         return Message(self._topics.status, messages.encode(body), retain=True)
 
     def _announce(self, client: Client, accepted: int) -> None:
@@ -124,14 +126,19 @@ class Publisher:
             self._flight.backlog.ask()
 
     def _turn(self, client: Client) -> None:
-        try:
-            self._flight.backlog.progress(self._acks.settle())
-            self._announce_drops()
-        except OutboxError as error:  # the rows stay, and are acknowledged when they are sent again
-            log.warning("%s", error)
+        if time.monotonic() >= self._settle_at:
+            self._settle()
         for message in self._board.changed():
             send(client, message, qos=0)  # if it is lost, so is the connection, and `show_again` follows
         self._flight.drain(client)
+
+    def _settle(self) -> None:
+        try:
+            self._flight.backlog.progress(self._acks.settle())
+            self._announce_drops()
+        except OutboxError as error:  # the acknowledgements are kept
+            self._settle_at = time.monotonic() + AFTER_ERROR_S
+            log.warning("%s", error)
 
     def _announce_drops(self) -> None:
         """Events that will never come are told once they are given up; also those of earlier starts."""

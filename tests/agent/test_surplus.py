@@ -94,3 +94,14 @@ def test_the_reserve_is_held_let_go_and_held_again(tmp_path):
     Reserve(tmp_path / "nowhere" / "x", 1 << 20).take()  # no room, no folder: simply not there
     assert Reserve.beside(tmp_path / "x", 1).affordable()
     assert not Reserve.beside(tmp_path / "x", 1 << 60).affordable()
+
+
+def test_on_a_full_disk_rows_can_still_be_acknowledged(opened, tmp_path):
+    """The first attempt lets go of the reserve, the next has its room."""
+    outbox = opened()
+    outbox.put([pair("a", "novelty")])
+    (tmp_path / "outbox.sqlite.reserve").write_bytes(b"0" * 4096)
+    outbox._file._on_full()
+    assert not (tmp_path / "outbox.sqlite.reserve").exists()
+    outbox.acknowledge([1])
+    assert outbox.depth() == 0

@@ -60,7 +60,7 @@ def test_what_is_not_an_event_is_counted_and_stops_nothing(shipped, consumer_on,
     def say(body: str) -> None:
         subprocess.run(["mosquitto_pub", *gateway, "-q", "1", "-t", topic, "-m", body], check=True, timeout=20)
 
-    wait_for(lambda: consumer.inbox.exists(), "its inbox")
+    wait_for(consumer.inbox.exists, "its inbox")
     for body in bodies:
         say(body)
 
