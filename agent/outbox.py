@@ -34,8 +34,7 @@ PENDING = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? AND seq
 FIND = "SELECT seq, topic FROM rows WHERE id = ? AND revision = ?"
 NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
 NEWEST = 2**63 - 1
-TWENTIETH = 20
-"""Part of the rows that makes room on a full disk, so that it is not done for every event."""
+TWENTIETH = 20  # part of the rows that makes room on a full disk, so that it is not done for every event
 ATTEMPTS = 4  # on a full disk: rows that are given up free whole pages only together
 
 
