@@ -174,6 +174,11 @@ class Consumer:
         self.children[-1].send_signal(signal.SIGKILL)
         self.children[-1].wait(10)
 
+    def late(self) -> set[int]:
+        """`seq` of those that came as historical."""
+        with sqlite3.connect(f"file:{self.inbox}?mode=ro", uri=True, timeout=30) as database:
+            return {seq for seq, text in database.execute("SELECT seq, payload FROM events") if b'ical":true' in text}
+
     def stored(self) -> list[tuple[int, str, str]]:
         """(seq, id, wearer) in order of arrival."""
         if not self.inbox.exists():

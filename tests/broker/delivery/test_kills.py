@@ -1,6 +1,5 @@
 """Agent, broker and consumer killed again and again: no event is lost, none counts twice, each wearer's keep order."""
 
-import itertools
 import random
 
 import pytest
@@ -9,13 +8,20 @@ CI = {"agent": 6, "broker": 2, "consumer": 1, "events": 600}
 FULL = {"agent": 100, "broker": 20, "consumer": 10, "events": 10_000}
 
 
-def check(stored: list[tuple[int, str, str]], committed: int) -> None:
-    """All that was committed, each once, and of each wearer in the order in which it happened."""
+def check(consumer, committed: int) -> None:
+    """All that was committed, each once, and of each wearer in the order in which it happened.
+
+    What came late (`historical`: it had waited for more than 30 s) comes behind what happens now, by design; it is in
+    order among its own.
+    """
+    stored, late = consumer.stored(), consumer.late()
     assert sorted(seq for seq, _, _ in stored) == list(range(1, committed + 1)), "lost, or twice"
     assert {name for _, name, _ in stored} == {f"e{n}" for n in range(1, committed + 1)}
     for wearer in {wearer for _, _, wearer in stored}:
-        seqs = [seq for seq, _, who in stored if who == wearer]
-        assert seqs == sorted(seqs), f"the order of {wearer}"
+        mine = [seq for seq, _, who in stored if who == wearer]
+        for seqs in ([seq for seq in mine if seq not in late], [seq for seq in mine if seq in late]):
+            assert seqs == sorted(seqs), f"the order of {wearer}"
+    print(f"{committed} events: 0 lost, 0 twice, order kept; {len(late)} of them came late")
 
 
 def kills_of(counts: dict[str, int], rng: random.Random) -> list[str]:
@@ -40,10 +46,9 @@ def test_nothing_is_lost_whoever_is_killed(shipped, consumer_on, maker_on, wait_
     wait_for(lambda: "veille-ehr" in broker.log(), "the consumer to come")
     maker.start(counts["events"])
     each = counts["events"] / counts["agent"]
-    due = itertools.count(1)
     for victim in kills_of(counts, rng):
         if victim == "agent":
-            least = min(counts["events"], int(next(due) * each * rng.uniform(0.9, 1.0)))
+            least = min(counts["events"], maker.numbers()[0] + int(each * rng.uniform(0.2, 1.0)))
             wait_for(lambda least=least: maker.numbers()[0] >= least, "some more events", 60)
             maker.kill()
             maker.start(counts["events"])
@@ -56,7 +61,7 @@ def test_nothing_is_lost_whoever_is_killed(shipped, consumer_on, maker_on, wait_
             consumer.start()
     wait_for(lambda: maker.numbers() == (counts["events"], 0), "every event to be delivered", 240)
     wait_for(lambda: len(consumer.stored()) >= counts["events"], "every event to be stored", 60)
-    check(consumer.stored(), counts["events"])
+    check(consumer, counts["events"])
 
 
 @pytest.mark.timeout(900)
@@ -86,4 +91,4 @@ def test_the_shipped_broker_loses_nothing_that_the_agent_has_deleted(
     broker.start()
     consumer.start()
     wait_for(lambda: len(consumer.stored()) >= kills * 200, "every event to be stored", 120)
-    check(consumer.stored(), kills * 200)
+    check(consumer, kills * 200)
