@@ -5,12 +5,15 @@ the gateway's clock and begins where the sensor was last heard; of wearers in th
 the start of the agent. State: one number a sensor.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from agent.compose import Sender
 from agent.events import Event, EventData, Masses, Phase, event_id, iso_time
 from agent.ingest import Streams
 
+LOOK_S = 5.0
+"""Looked for this often: it is a loop over all sensors."""
 NEVER = ""
 """Position of a wearer of whom no sensor was ever heard."""
 
@@ -28,10 +31,14 @@ class Absences:
     """Wearers of the settings; empty = only those heard before can be missed."""
     silence_s: float
     _began_s: float | None = None
+    _looked_s: float = -math.inf
     _silent: dict[Sensor, float] = field(default_factory=dict)
 
     def look(self, now_s: float) -> list[Event]:
         """`start` for each sensor that fell silent, `end` for each that is heard again."""
+        if 0 <= now_s - self._looked_s < LOOK_S:
+            return []
+        self._looked_s = now_s
         self._began_s = now_s if self._began_s is None else self._began_s
         heard = self._heard(self._began_s)
         fallen = [s for s, at_s in heard.items() if now_s - at_s > self.silence_s and s not in self._silent]

@@ -28,6 +28,9 @@ from agent.settings import Broker, Delivery
 
 log = logging.getLogger("veille")
 
+HAND_OVER_S = 2.0
+"""Of a clean stop, the part in which events are handed over; the rest is for saying that it is one."""
+
 
 class Publisher:
     """Drains the outbox in the background and keeps status, describe and states at the broker.
@@ -66,7 +69,7 @@ class Publisher:
         self._acks = AckBox(outbox, self._audience, counters)
         self._board = Board()
         self._farewell: int | None = None
-        self._settle_at = 0.0
+        self._settle_at = self._leaving_s = 0.0
         self._connection = Connection(
             broker,
             f"veille-{topics.site}-{topics.gateway}",
@@ -100,7 +103,7 @@ class Publisher:
         self._board.pin(Message(self._topics.state(wearer), msgspec.json.encode(state), retain=True))
 
     def stop(self, clean: bool = True) -> None:
-        """Send what waits (for at most 3 s), publish `stopped` and disconnect; what is left stays in the outbox.
+        """Send what waits (for at most 2 s), publish `stopped` and disconnect; what is left stays in the outbox.
 
         Unless `clean`: just vanish, so that the broker publishes `offline` for us.
         """
@@ -151,10 +154,11 @@ class Publisher:
         self._announced = dropped
 
     def _leave(self, client: Client) -> bool:
-        """Empty the outbox, then say `stopped`; True when both are acknowledged."""
+        """Empty the outbox as far as time allows, then say `stopped`; True when that is acknowledged."""
         if self._farewell is None:
             self._turn(client)
-            if not self._flight.idle():
+            self._leaving_s = self._leaving_s or time.monotonic()
+            if not self._flight.idle() and time.monotonic() - self._leaving_s < HAND_OVER_S:
                 return False
             self._farewell = send(client, self._status("stopped"), qos=1)
         return self._farewell < 0

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from agent.batch import packets
 from agent.bundle import default_bundle_path, open_bundle
 from agent.compose import Sender
 from agent.counters import Counters
+from agent.messages import State
 from agent.pipeline import Pipeline
 from agent.settings import Alarms, Settings
 
@@ -118,11 +120,13 @@ def test_a_silent_sensor_is_announced_within_five_minutes(simulated, silence_s):
     settings = Settings(alarms=Alarms(silence_s=silence_s))
     pipeline = Pipeline(Source(kept), bundle, settings, outbox, Counters())
     heard_s = max(packet.received_s for packet in kept if packet.position == silent)
-    announced_s = None
+    announced_s, states = None, []
     for now_s in np.arange(0.0, 6 * last_s, 5.0):
         pipeline.step(float(now_s))
+        states += pipeline.states().values()
         if announced_s is None and any(event.data.kind == "silence" for event in found):
             announced_s = now_s
     events = [event for event in found if event.data.kind == "silence"]
     assert [list(event.data.positions) for event in events] == [[silent]]
     assert announced_s - heard_s <= 300.0
+    assert [msgspec.convert(state, State) for state in states], "what is said of a wearer keeps its contract"

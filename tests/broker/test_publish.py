@@ -173,6 +173,20 @@ def test_status_and_describe_are_retained_and_a_clean_stop_is_told(mosquitto, op
     assert wait_for(lambda: later.payloads("/status"), "the retained status")[0]["state"] == "stopped"
 
 
+def test_a_clean_stop_is_told_even_while_much_waits(mosquitto, open_desk, listen, wait_for):
+    """Else `online` would stand at the broker for ever: a farewell takes back the last will."""
+    subscriber = listen(mosquitto.port)
+    clock = ManualClock(1000.0)
+    desk = open_desk(mosquitto.port, clock, delivery=Delivery(drain_per_s=1))
+    desk.put(*names(0, 500))
+    clock.set(2000.0)
+    desk.publisher.start()
+    wait_for(subscriber.events, "the drain to be under way")
+    desk.publisher.stop()
+    wait_for(lambda: subscriber.payloads("/status")[-1]["state"] == "stopped", "the farewell")
+    assert desk.outbox.depth() > 400
+
+
 def test_an_agent_that_gives_up_is_told_offline(mosquitto, open_desk, listen, wait_for):
     subscriber = listen(mosquitto.port)
     desk = open_desk(mosquitto.port)

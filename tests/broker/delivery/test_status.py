@@ -6,8 +6,10 @@ import subprocess
 import threading
 import time
 
+import jsonschema
 import pytest
 
+from agent.contract.schemas import schema
 from agent.events import Topics
 
 TOPICS = Topics("ward", "gw")
@@ -82,3 +84,38 @@ def test_a_gateway_that_hangs_or_loses_its_power_is_told_within_45_seconds(watch
         child.send_signal(signal.SIGCONT)
     print(f"keepalive {keepalive_s} s: told dead after {seen.seen[-1][0] - stopped:.1f} s")
     wait_for(lambda: seen.latest() == ("online", 1), "it to say that it lives, once it does", 30)
+
+
+def test_all_that_a_gateway_says_keeps_its_contract(shipped, maker_on, tls_options, wait_for):
+    """What is heard with an operator's certificate, and a consumer's, validates against the published schemas."""
+    broker = shipped("2.0")
+    broker.start()
+    children, heard = [], {}
+    threads = []
+
+    def read(child: subprocess.Popen) -> None:
+        for line in child.stdout:
+            topic, _, body = line.partition(" ")
+            heard[topic.rsplit("/", 1)[-1]] = json.loads(body)
+
+    for name in ("ops", "ehr"):
+        command = ["mosquitto_sub", *tls_options(name, broker.tls_port), "-V", "mqttv5", "-v", "-t", "#"]
+        children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        threads.append(threading.Thread(target=read, args=(children[-1],), daemon=True))
+        threads[-1].start()
+    maker = maker_on(broker.tls_port, broker.plain_port, 'consumers = ["ehr"]', "[outbox]\nmax_rows = 10")
+    maker.start(40)  # more than the outbox holds, and nobody acknowledges
+    wanted = {"status", "describe", "health", "dropped", "novelty"}
+    try:
+        wait_for(lambda: wanted <= set(heard) and heard["health"]["dropped"] == 30, "all of it", 30)
+    finally:
+        for child, thread in zip(children, threads, strict=True):
+            child.terminate()
+            child.wait(10)
+            thread.join(10)
+            child.stdout.close()
+    for name in wanted:
+        jsonschema.Draft202012Validator(schema(name)).validate(heard[name])
+    assert heard["dropped"]["total"] == 30
+    assert heard["health"]["behind"] == {"ehr": 10}
+    assert heard["describe"]["delivery"]["consumers"] == ["ehr"]
