@@ -3,7 +3,6 @@
 import select
 import socket
 import threading
-import time
 
 
 class Line:
@@ -73,4 +72,4 @@ class Line:
                 upward += len(content) if side is near else 0
                 (far if side is near else near).sendall(content)
                 if self.bytes_per_s:
-                    time.sleep(len(content) / self.bytes_per_s)
+                    self._stop.wait(len(content) / self.bytes_per_s)
