@@ -6,13 +6,11 @@ Time-outs here run on the machine's monotonic clock, because the wall clock of a
 """
 
 import logging
-import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -20,8 +18,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.credentials import add_credentials
 from agent.errors import SettingsError
 from agent.settings import Broker
+from agent.wake import Wake, serve
 
 log = logging.getLogger("veille")
 
@@ -57,7 +57,7 @@ class Hooks:
     """Called every `LOOK_S` or sooner while connected: send what there is."""
     leaving: Callable[[Client], bool] = lambda client: True
     """Called before a clean stop until it returns True, for at most `FAREWELL_S`."""
-    message: Callable[[str, bytes], None] = lambda topic, payload: None
+    message: Callable[[MQTTMessage], None] = lambda message: None
     subscribed: Callable[[bool], None] = lambda allowed: None
     """The broker answered a subscription."""
     published: Callable[[int, ReasonCode], None] = lambda mid, code: None
@@ -75,6 +75,7 @@ class Connection:
         session_s: how long the broker keeps our session and queues for us; 0 = not at all.
             MQTT 3.1.1 knows no such time: there a session asked for is kept for ever.
         back_off_s: first and longest wait between attempts.
+        takes_charge: tell the broker that a message has come only after the next `turn`, in which the owner stores it.
 
     Raises:
         SettingsError: a password, certificate or key file cannot be read.
@@ -89,6 +90,7 @@ class Connection:
         will: Message | None = None,
         session_s: int = 0,
         back_off_s: tuple[float, float] = (0.5, 30.0),
+        takes_charge: bool = False,
     ) -> None:
         self.connected = False
         self.version = MQTTProtocolVersion.MQTTv5
@@ -99,6 +101,8 @@ class Connection:
         self._will, self._session_s, self._back_off_s = will, session_s, back_off_s
         self._old_broker = False  # told us that it does not speak MQTT 5
         self._reason = ""
+        self._takes_charge, self._charged = takes_charge, list[MQTTMessage]()
+        self._wake = Wake()
         self._stop, self._clean = threading.Event(), True
         self._thread = threading.Thread(target=self._run, name=client_id, daemon=True)
         self._client(self.version)  # a missing file is told now, not in the background
@@ -107,10 +111,15 @@ class Connection:
         """Begin to connect; a broker that is down is not an error."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """There is something to send: take the next turn now. From any thread."""
+        self._wake.ring()
+
     def stop(self, clean: bool = True) -> None:
         """Disconnect and wait for the thread; unless `clean`, vanish so that the broker publishes the will."""
         self._clean = clean
         self._stop.set()
+        self.wake()
         if self._thread.ident is not None:
             self._thread.join(FAREWELL_S + 6.0)  # a connect under way takes up to 5 s
 
@@ -135,7 +144,7 @@ class Connection:
         silent = self._reason == SAID_NOTHING and self.version == MQTTProtocolVersion.MQTTv5
         old = self._old_broker or silent  # some old brokers do not know what to say to MQTT 5
         self.version = MQTTProtocolVersion.MQTTv311 if old else MQTTProtocolVersion.MQTTv5
-        self._reason = ""
+        self._reason, self._charged = "", []
         try:
             client = self._client(self.version)
         except SettingsError as error:  # a file that was there at the start is gone
@@ -156,26 +165,32 @@ class Connection:
     def _converse(self, client: Client) -> None:
         self._await_answer(client)
         while self.connected and not self._stop.is_set():
-            if client.loop(LOOK_S):
+            if not serve(client, self._wake, LOOK_S):
                 return
-            self._hooks.turn(client)
+            self._turn(client)
         if self._clean and self.connected:
             self._leave(client)
+
+    def _turn(self, client: Client) -> None:
+        self._hooks.turn(client)
+        charged, self._charged = self._charged, []
+        for message in charged:
+            client.ack(message.mid, message.qos)
 
     def _await_answer(self, client: Client) -> None:
         patience_s = min(ANSWER_S * 2.0 ** min(self.failures // 2, 10), self._broker.keepalive_s)
         deadline = time.monotonic() + patience_s
         while not (self.connected or self._reason or self._stop.is_set()):
-            if client.loop(LOOK_S) or time.monotonic() > deadline:
+            if not serve(client, self._wake, LOOK_S) or time.monotonic() > deadline:
                 self._reason = self._reason or SAID_NOTHING
 
     def _leave(self, client: Client) -> None:
         deadline = time.monotonic() + FAREWELL_S
         while not self._hooks.leaving(client) and time.monotonic() < deadline:
-            if client.loop(LOOK_S):
+            if not serve(client, self._wake, LOOK_S):
                 return
         client.disconnect()
-        client.loop(LOOK_S)
+        serve(client, self._wake, LOOK_S)
 
     def _connect(self, client: Client) -> None:
         broker = self._broker
@@ -191,10 +206,15 @@ class Connection:
     def _client(self, version: MQTTProtocolVersion) -> Client:
         clean = None if version == MQTTProtocolVersion.MQTTv5 else self._session_s == 0
         client = Client(
-            CallbackAPIVersion.VERSION2, self._client_id, clean, protocol=version, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            self._client_id,
+            clean,
+            protocol=version,
+            reconnect_on_failure=False,
+            manual_ack=self._takes_charge,
         )
         client.max_inflight_messages_set(0)  # the owner bounds what is under way
-        _add_credentials(client, self._broker)
+        add_credentials(client, self._broker)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, 1, self._will.retain)
         client.on_connect = self._on_connect
@@ -223,8 +243,9 @@ class Connection:
             self._reason = f"sent away: {code}"
 
     def _on_message(self, client: Client, _: object, message: MQTTMessage) -> None:
-        if not message.retain:  # an old packet kept by the broker is not one that was just measured
-            self._hooks.message(message.topic, bytes(message.payload))
+        self._hooks.message(message)
+        if self._takes_charge:
+            self._charged.append(message)
 
     def _on_subscribe(
         self, client: Client, _: object, mid: int, codes: list[ReasonCode], properties: Properties | None
@@ -242,24 +263,9 @@ class Connection:
             log.warning("no connection to %s: %s; next attempt in %.1f s", where, why, delay_s)
 
 
-def _add_credentials(client: Client, broker: Broker) -> None:
-    try:
-        if broker.username is not None:
-            secret = Path(broker.password_file).read_text().strip() if broker.password_file else None
-            client.username_pw_set(broker.username, secret)
-        if broker.tls:
-            client.tls_set_context(_tls_context(broker))
-    except (OSError, UnicodeDecodeError) as error:  # ssl.SSLError is an OSError
-        raise SettingsError(f"broker {broker.host}: cannot use the password or certificate file: {error}") from error
-
-
-def _tls_context(broker: Broker) -> ssl.SSLContext:
-    """TLS 1.2 or newer; the broker's certificate and name are always checked."""
-    context = ssl.create_default_context(cafile=broker.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if broker.cert_file is not None:
-        context.load_cert_chain(broker.cert_file, broker.key_file)
-    return context
+def send(client: Client, message: Message, qos: int) -> int:
+    """Hand over to the client; returns its message id."""
+    return client.publish(message.topic, message.payload, qos, message.retain).mid
 
 
 def _close(client: Client) -> None:

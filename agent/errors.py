@@ -30,7 +30,13 @@ class PublishError(AgentError):
 
 
 class OutboxError(AgentError):
-    """The outbox cannot be written (disk full, read-only): events stay in memory, try again."""
+    """The outbox cannot be written (disk full, read-only): events stay in memory, try again.
+
+    Attributes:
+        disk_full: it is room that lacks.
+    """
+
+    disk_full = False
 
 
 class PacketError(AgentError):

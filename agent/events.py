@@ -13,12 +13,13 @@ import msgspec
 NAMESPACE = uuid.UUID("5a3f5a58-7d4c-5c1e-9b38-0d5c7d3e6a10")
 """Root of the event identities (UUIDv5)."""
 
-Kind = Literal["novelty", "sensor_fault", "abstention"]
+Kind = Literal["novelty", "sensor_fault", "abstention", "silence"]
 Phase = Literal["start", "update", "end"]
 Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "abstention": 2}
-"""Order in which a full outbox gives up rows: the highest number goes first."""
+PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "silence": 1, "abstention": 2, "summary": 3}
+"""Order in which a full outbox gives up rows: the highest number goes first. Telemetry (`health`, `state`) never enters
+it: of each topic only the latest message is kept, in memory."""
 
 
 class Masses(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +190,13 @@ class Topics(msgspec.Struct, frozen=True):
     @property
     def health(self) -> str:
         return f"{self.root}/health"
+
+    @property
+    def dropped(self) -> str:
+        return f"{self.root}/dropped"
+
+    def ack(self, consumer: str = "+") -> str:
+        return f"{self.root}/ack/{consumer}"
 
     def event(self, wearer: str, kind: str) -> str:
         return f"{self.root}/wearer/{wearer}/event/{kind}"

@@ -13,9 +13,11 @@ from types import FrameType
 from typing import Any, Protocol
 
 from agent.clock import Clock
+from agent.contract.schemas import identities
 from agent.counters import Counters
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
+from agent.messages import Delivery, Describe
 from agent.outbox import Outbox
 from agent.publish import Publisher
 from agent.settings import Settings
@@ -103,15 +105,17 @@ class Gateway:
     def health(self, now_s: float) -> dict[str, Any]:
         """Queue, losses, delay and memory; the pipeline's own figures are added.
 
-        `lag_s`: longest step since the last message; `oldest_s`: age of the oldest unsent event;
-        `memory_peak_bytes`: largest resident set so far.
+        `lag_s`: longest step since the last message; `oldest_s`: age of the oldest event that waits;
+        `behind`: events that each consumer has not acknowledged; `memory_peak_bytes`: largest resident set so far.
         """
         return {
             "time": iso_time(now_s),
             "epoch": self.outbox.epoch,
             "uptime_s": round(now_s - self.started_s, 3),
             "depth": self.outbox.depth(),
-            "oldest_s": self._oldest_s(),
+            "oldest_s": self._told(self.outbox.oldest_s),
+            "size_bytes": self.outbox.size(),
+            "behind": self._told(lambda: self.outbox.behind(self.settings.delivery.consumers)),
             "dropped": self.outbox.dropped,
             "outbox_damaged": self.outbox.damaged,
             "lag_s": round(self.slowest_s, 3),
@@ -135,11 +139,14 @@ class Gateway:
         if seen & (seen - 1) == 0:
             log.warning("%s (%d times so far)", error, seen)
 
-    def _oldest_s(self) -> float | None:
+    @staticmethod
+    def _told(ask: Callable[[], Any]) -> Any:
+        """What the outbox says; None where it cannot."""
         try:
-            return round(self.outbox.oldest_s(), 3)
+            answer = ask()
         except OutboxError:
             return None
+        return round(answer, 3) if isinstance(answer, float) else answer
 
 
 def run(
@@ -159,11 +166,13 @@ def run(
     path = Path(settings.state_dir) / settings.outbox.path
     with (
         _alone(path.parent),
-        closing(Outbox.open(path, settings.outbox.max_rows, clock)) as outbox,
+        closing(Outbox.open(path, settings.outbox, clock)) as outbox,
         closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
     ):
         describe = describe_gateway(settings, bundle, outbox.epoch)
-        publisher = Publisher(outbox, settings.broker, topics, clock, counters, describe=describe)
+        publisher = Publisher(
+            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
+        )
         pipeline = make_pipeline(source, outbox, counters)
         gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s())
         clean = False  # anything else lets the broker tell that we are gone
@@ -195,17 +204,28 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def describe_gateway(settings: Settings, bundle: BundleName, epoch: int) -> dict[str, Any]:
-    """What is retained on `.../describe`: who speaks here, with which version and model."""
-    return {
-        "version": _version(),
-        "bundle": bundle.id,
-        "bundle_digest": bundle.digest,
-        "dataschema": "urn:veille:schema:event:1",
-        "wearers": list(settings.wearers),
-        "health_s": settings.health_s,
-        "epoch": epoch,
-    }
+def describe_gateway(settings: Settings, bundle: BundleName, epoch: int) -> Describe:
+    """What is retained on `.../describe`: who speaks here, with which version and model, under which contract."""
+    delivery, limits = settings.delivery, settings.outbox
+    return Describe(
+        version=_version(),
+        bundle=bundle.id,
+        bundle_digest=bundle.digest,
+        dataschema="urn:veille:schema:event:1",
+        schemas=identities(),
+        wearers=list(settings.wearers),
+        health_s=settings.health_s,
+        keepalive_s=settings.broker.keepalive_s,
+        silence_s=settings.alarms.silence_s,
+        delivery=Delivery(
+            mode="end-to-end" if delivery.consumers else "broker",
+            consumers=list(delivery.consumers),
+            full_policy="least urgent kind first, its oldest event first; counted and told on .../dropped",
+            drain_per_s=delivery.drain_per_s,
+            max_bytes=limits.max_bytes,
+        ),
+        epoch=epoch,
+    )
 
 
 def _version() -> str:

@@ -70,6 +70,8 @@ class Streams:
         """(streams,) length in seconds of the longest packet: its stream may lag by as much and not be late."""
         self.cut_at: Integers = np.empty(0, np.int64)
         """(streams,) `written` when windows were last cut."""
+        self.heard_s: Floats = np.empty(0)
+        """(streams,) when the latest packet that could be used reached the gateway."""
         self.crowded = False
         """A ring is half full of cells that no cut has seen, or a new wearing waits to begin: cut before the next
         packet."""
@@ -102,6 +104,7 @@ class Streams:
         else:
             self._write(stream, packet)
         self._release(stream)
+        self.heard_s[stream.slot] = packet.received_s
 
     def flush(self) -> None:
         """The streams have ended: stop waiting for missing packets. Where `crowded` then, cut and flush again."""
@@ -155,6 +158,7 @@ class Streams:
         self.written = np.append(self.written, NO_CELL)
         self.cut_at = np.append(self.cut_at, NO_CELL)
         self.longest = np.append(self.longest, 0.0)
+        self.heard_s = np.append(self.heard_s, packet.received_s)
         if len(self.positions) > len(self.ring):  # doubled, so that growing costs little
             empty = np.full((max(4, len(self.ring)), 3, RING_CELLS), np.nan, np.float32)
             self.ring = np.concatenate([self.ring, empty])

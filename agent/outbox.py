@@ -1,4 +1,4 @@
-"""The durable queue: an event is committed here before it is sent, and deleted only when the broker has it.
+"""The durable queue: an event is committed here before it is sent, and deleted only when it has been delivered.
 
 SQLite in WAL mode with synchronous=FULL: a committed row survives `kill -9` and a power cut, as far as the
 disk keeps what it has confirmed. One connection and one lock, so scoring and network thread may both call.
@@ -6,53 +6,41 @@ disk keeps what it has confirmed. One connection and one lock, so scoring and ne
 
 import logging
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from agent import events
+from agent import events, surplus
+from agent.audience import Audience
 from agent.clock import Clock, WallClock
 from agent.errors import OutboxError
 from agent.events import Event
+from agent.outbox_file import OutboxFile, newest_seq
+from agent.reserve import Reserve
+from agent.settings import Outbox as Limits
+from agent.surplus import Amount
 
 log = logging.getLogger("veille")
 
-SCHEMA = 1
-TABLES = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-PRAGMA journal_size_limit = 16777216;
-CREATE TABLE IF NOT EXISTS rows (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, even after all rows are deleted
-    id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    topic TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    priority INTEGER NOT NULL,
-    created_s REAL NOT NULL,
-    UNIQUE (id, revision)
-);
-CREATE INDEX IF NOT EXISTS urgency ON rows (priority DESC, seq);
-CREATE TABLE IF NOT EXISTS epoch (value INTEGER NOT NULL);
-"""
 INSERT = """
 INSERT INTO rows (seq, id, revision, topic, payload, priority, created_s) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id, revision) DO NOTHING
 """
 """A `seq` given twice would be an error, not a conflict to pass over."""
-GIVE_UP = "DELETE FROM rows WHERE seq IN (SELECT seq FROM rows ORDER BY priority DESC, seq LIMIT ?)"
-COPY = "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
-FROM_BOTH_ENDS = ("SELECT * FROM rows ORDER BY seq ASC", "SELECT * FROM rows ORDER BY seq DESC")
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+PENDING = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+FIND = "SELECT seq, topic FROM rows WHERE id = ? AND revision = ?"
+NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
+NEWEST = 2**63 - 1
+TWENTIETH = 20  # part of the rows that makes room on a full disk, so that it is not done for every event
+ATTEMPTS = 4  # on a full disk: rows that are given up free whole pages only together
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event that waits for its acknowledgement."""
+    """An event that waits for its delivery."""
 
     seq: int
     topic: str
@@ -66,41 +54,54 @@ class Outbox:
 
     Attributes:
         epoch: counts the starts of the agent on this gateway, from 1.
-        newest_seq: the highest `seq` given so far; 0 = none.
-        dropped: rows given up since the start because the outbox was full.
-        damaged: database files moved aside since the start because they were corrupt.
+        newest_seq: the highest given so far; 0 = none.
+        dropped: rows given up since the start because the outbox, or the disk, was full.
+        on_put: called after each `put`, from its thread.
     """
 
-    def __init__(self, path: Path, max_rows: int, clock: Clock) -> None:
-        self.epoch = self.newest_seq = self.dropped = self.damaged = 0
-        self._path, self._max_rows, self._clock = path, max_rows, clock
-        self._depth = 0
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(":memory:")
+    def __init__(self, path: Path, limits: Limits, clock: Clock) -> None:
+        self.epoch = self.newest_seq = self.dropped = 0
+        self.on_put: Callable[[], None] = lambda: None
+        self._limits, self._clock = limits, clock
+        self._kept = Amount(0, 0)
+        self._reserve, self._tight = Reserve.beside(path, limits.reserve_bytes), False
+        self._file = OutboxFile(path, clock, on_open=self._look, on_full=self._let_go)
 
     @classmethod
-    def open(cls, path: str | Path, max_rows: int, clock: Clock | None = None) -> "Outbox":
+    def open(cls, path: str | Path, limits: Limits | int, clock: Clock | None = None) -> "Outbox":
         """Open or make the database at `path` and count one start more.
 
         A corrupt file is moved aside as `{path}.corrupt-{n}`, and what can still be read of it is taken over.
 
+        Args:
+            path: of the database.
+            limits: the disk budget; a number = the most rows, all else by default.
+            clock: none = the wall clock.
+
         Raises:
             OutboxError: the file cannot be opened or written, or a newer agent wrote it.
         """
-        outbox = cls(Path(path), max_rows, clock or WallClock())
+        path, clock = Path(path), clock or WallClock()
+        limits = Limits(max_rows=limits) if isinstance(limits, int) else limits
         try:
-            outbox._connect()
-        except sqlite3.Error as error:
-            if not _is_damage(error):
-                raise outbox._failure(error) from error
-            outbox._replace_damaged(error)
-        except OSError as error:
-            raise outbox._failure(error) from error
-        outbox._count_start()
+            outbox = cls(path, limits, clock)
+        except OutboxError as error:
+            if not error.disk_full:
+                raise
+            outbox = cls(path, limits, clock)  # the reserve was let go: there is room now
+        outbox.epoch = outbox._file.count_start()
+        outbox._reserve.take()
         return outbox
+
+    @property
+    def damaged(self) -> int:
+        """Database files moved aside since the start because they were corrupt."""
+        return self._file.damaged
 
     def put(self, batch: Iterable[tuple[str, Event]]) -> list[Event]:
         """Queue events in ONE transaction: after return all are on disk, after an error none is.
+
+        Over the budget, or on a full disk, rows are given up by the policy of `agent.surplus`.
 
         Args:
             batch: topic and event; `seq` and `epoch` of the event are set here.
@@ -111,46 +112,109 @@ class Outbox:
         Raises:
             OutboxError: disk full or read-only; keep the events and try again.
         """
-        now_s = self._clock.now_s()
-        queued: list[Event] = []
-        with self._lock:
-            with self._transaction() as db:
-                for topic, event in batch:
-                    seq = self.newest_seq + len(queued) + 1
-                    stamped = msgspec.structs.replace(event, seq=seq, epoch=self.epoch)
-                    if _insert(db, topic, stamped, now_s):
-                        queued.append(stamped)
-                lost = self._give_up(db, self._depth + len(queued) - self._max_rows)
-            # Only now is it true: a failed commit leaves the numbers as they were.
-            self.newest_seq += len(queued)
-            self._depth += len(queued) - lost
-            self._count_dropped(lost)
+        batch = list(batch)
+        with self._file.lock:
+            self._perhaps_grow()
+            for times in range(ATTEMPTS):
+                try:
+                    queued = self._put(batch)
+                    break
+                except OutboxError as error:
+                    if not error.disk_full or times == ATTEMPTS - 1:
+                        raise
+                self._make_room(batch, 2.0 ** (times + 1))
+        self.on_put()
         return queued
 
-    def pending(self, limit: int, after: int = 0) -> list[Row]:
-        """At most `limit` rows with `seq` greater than `after`, in order of `seq`.
+    def pending(self, limit: int, after: int = 0, until: int = NEWEST) -> list[Row]:
+        """At most `limit` rows with `after` < `seq` <= `until`, in order of `seq`.
 
         Raises:
             OutboxError: the database cannot be read.
         """
-        question = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? ORDER BY seq LIMIT ?"
-        with self._guard() as db:
-            return [Row(*values) for values in db.execute(question, (after, limit))]
+        with self._file.guard() as db:
+            return [Row(*values) for values in db.execute(PENDING, (after, until, limit))]
+
+    def newest_before(self, moment_s: float) -> int:
+        """The highest `seq` of a row queued before `moment_s` on the gateway's clock; 0 = none.
+
+        Raises:
+            OutboxError: the database cannot be read.
+        """
+        with self._file.guard() as db:
+            found = db.execute("SELECT max(seq) FROM rows WHERE created_s < ?", (moment_s,)).fetchone()[0]
+        return found or 0
 
     def acknowledge(self, seqs: Sequence[int]) -> None:
-        """Delete rows that the broker has; unknown numbers are ignored.
+        """Delete rows that are delivered; unknown numbers are ignored.
 
         Raises:
             OutboxError: the rows stay and will be sent again, with the same ids.
         """
-        with self._lock:
-            with self._transaction() as db:
-                found = db.executemany("DELETE FROM rows WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
-            self._depth -= max(found, 0)
+        with self._file.lock:
+            with self._file.transaction() as db:
+                gone = surplus.remove(db, seqs)
+            self._shrink(gone)
+
+    def confirm(self, consumer: str, keys: Iterable[tuple[str, int]], audience: Audience) -> list[int]:
+        """`consumer` has these (id, revision); a row is deleted once its whole audience has it.
+
+        Returns:
+            `seq` of each row that waits here for this consumer and was not acknowledged by it before.
+
+        Raises:
+            OutboxError: nothing is noted; the rows will be sent again.
+        """
+        with self._file.lock:
+            with self._file.guard() as db:
+                found = [row for key in keys if (row := db.execute(FIND, key).fetchone())]
+            awaited = [(seq, audience.of(topic)) for seq, topic in found if consumer in audience.of(topic)]
+            if not awaited:
+                return []
+            with self._file.transaction() as db:
+                new = [(seq, whole) for seq, whole in awaited if db.execute(NOTE, (seq, consumer)).rowcount]
+                gone = surplus.remove(db, [seq for seq, whole in new if whole <= _who_has(db, seq)])
+            self._shrink(gone)
+        return [seq for seq, _ in new]
+
+    def release(self, audience: Audience) -> None:
+        """Delete the rows that their whole audience already has: a consumer may have been taken off the list.
+
+        Raises:
+            OutboxError: the database cannot be written.
+        """
+        with self._file.guard() as db:
+            noted = db.execute("SELECT DISTINCT seq, topic FROM acks JOIN rows USING (seq)").fetchall()
+            wholes = [(seq, audience.of(topic)) for seq, topic in noted]
+            done = [seq for seq, whole in wholes if whole and whole <= _who_has(db, seq)]
+        self.acknowledge(done)
 
     def depth(self) -> int:
         """Rows that wait."""
-        return self._depth
+        return self._kept.rows
+
+    def size(self) -> int:
+        """Bytes of the budget that they take."""
+        return self._kept.size
+
+    def behind(self, consumers: Iterable[str]) -> dict[str, int]:
+        """Rows that each consumer has not acknowledged (those that are none of its business counted in).
+
+        Raises:
+            OutboxError: the database cannot be read.
+        """
+        with self._file.guard() as db:
+            has = dict(db.execute("SELECT consumer, count(*) FROM acks GROUP BY consumer"))
+        return {name: self._kept.rows - has.get(name, 0) for name in consumers}
+
+    def drops(self) -> dict[str, dict[str, Any]]:
+        """What was ever given up on this gateway, by kind of event; see `surplus.told`.
+
+        Raises:
+            OutboxError: the database cannot be read.
+        """
+        with self._file.guard() as db:
+            return surplus.told(db)
 
     def oldest_s(self) -> float:
         """Age of the oldest row in seconds; 0.0 where none waits.
@@ -158,142 +222,79 @@ class Outbox:
         Raises:
             OutboxError: the database cannot be read.
         """
-        with self._guard() as db:
+        with self._file.guard() as db:
             found = db.execute("SELECT created_s FROM rows ORDER BY seq LIMIT 1").fetchone()
         return max(0.0, self._clock.now_s() - found[0]) if found else 0.0
 
     def close(self) -> None:
         """Close the database; rows stay."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
-    def _connect(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        (schema,) = self._db.execute("PRAGMA user_version").fetchone()
-        if schema > SCHEMA:
-            raise OutboxError(f"outbox {self._path}: schema {schema}, this agent reads {SCHEMA}; use the newer agent")
-        self._db.executescript(TABLES + f"PRAGMA user_version = {SCHEMA};")
-        (self._depth,) = self._db.execute("SELECT count(*) FROM rows").fetchone()
-        self.newest_seq = _newest_seq(self._db)
+    def _look(self, db: sqlite3.Connection) -> None:
+        self._kept, self.newest_seq = surplus.amount(db), newest_seq(db)
 
-    def _count_start(self) -> None:
-        with self._transaction() as db:
-            found = db.execute("SELECT max(value) FROM epoch").fetchone()[0]
-            self.epoch = (found or 0) + 1
-            db.execute("DELETE FROM epoch")
-            db.execute("INSERT INTO epoch VALUES (?)", (self.epoch,))
+    def _put(self, batch: list[tuple[str, Event]]) -> list[Event]:
+        now_s, queued, size = self._clock.now_s(), list[Event](), 0
+        with self._file.transaction() as db:
+            for topic, event in batch:
+                seq = self.newest_seq + len(queued) + 1
+                stamped = msgspec.structs.replace(event, seq=seq, epoch=self.epoch)
+                if added := _insert(db, topic, stamped, now_s):
+                    queued.append(stamped)
+                    size += added
+            kept = Amount(self._kept.rows + len(queued), self._kept.size + size)
+            excess = Amount(kept.rows - self._limits.max_rows, kept.size - self._limits.max_bytes)
+            lost = surplus.give_up(db, excess, now_s)
+        # Only now is it true: a failed commit leaves the numbers as they were.
+        self.newest_seq += len(queued)
+        self._kept = kept
+        self._count_dropped(lost)
+        return queued
 
-    def _give_up(self, db: sqlite3.Connection, excess: int) -> int:
-        """Delete the least urgent oldest rows, for a new alarm is worth more than an old doubt."""
-        if excess <= 0:
-            return 0
-        return db.execute(GIVE_UP, (excess,)).rowcount
+    def _make_room(self, batch: list[tuple[str, Event]], times: float) -> None:
+        """The disk is full: give up `times` the size of the batch, of rows that are no more urgent than it.
 
-    def _count_dropped(self, lost: int) -> None:
-        before, self.dropped = self.dropped, self.dropped + lost
+        From here on the file may not grow: its log could not be written back, and would take the room for the next one.
+
+        Raises:
+            OutboxError: even that takes more room than there is.
+        """
+        urgency = min(events.PRIORITIES[event.data.kind] for _, event in batch)
+        size = sum(surplus.size_of(events.encode(event)) for _, event in batch)
+        self._file.grow(allowed=False)
+        with self._file.transaction() as db:
+            excess = Amount(0, max(int(times * size), self._kept.size // TWENTIETH))
+            lost = surplus.give_up(db, excess, self._clock.now_s(), urgency=urgency)
+        self._count_dropped(lost)
+        self._file.flush()
+        self._reserve.take()
+
+    def _let_go(self) -> None:
+        self._reserve.let_go()
+        self._tight = True
+
+    def _perhaps_grow(self) -> None:
+        if self._tight and self._reserve.affordable():
+            self._file.grow(allowed=True)
+            self._reserve.take()
+            self._tight = False
+
+    def _shrink(self, gone: Amount) -> None:
+        self._kept = Amount(self._kept.rows - gone.rows, self._kept.size - gone.size)
+
+    def _count_dropped(self, lost: Amount) -> None:
+        self._shrink(lost)
+        before, self.dropped = self.dropped, self.dropped + lost.rows
         if before.bit_length() != self.dropped.bit_length():  # about the 1st, 2nd, 4th, 8th ...
-            log.warning("outbox full at %d rows: %d dropped so far, least urgent first", self._max_rows, self.dropped)
-
-    @contextmanager
-    def _guard(self) -> Iterator[sqlite3.Connection]:
-        """The database under the lock; its errors become `OutboxError`, a corrupt file is replaced."""
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                self._roll_back()
-                if _is_damage(error):
-                    self._replace_damaged(error)
-                raise self._failure(error) from error
-            except BaseException:
-                self._roll_back()
-                raise
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._guard() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-
-    def _failure(self, error: Exception) -> OutboxError:
-        return OutboxError(f"outbox {self._path}: {error}; free the disk or make it writable, events wait in memory")
-
-    def _replace_damaged(self, error: sqlite3.Error) -> None:
-        """Move the corrupt file aside, start a new one, and take over what can be read."""
-        with suppress(sqlite3.Error):
-            self._db.close()
-        try:
-            aside = _move_aside(self._path)
-            self.damaged += 1
-            self._connect()
-            rescued = _rescue(aside, self._db, self._clock.now_s(), self.epoch)
-        except (OSError, sqlite3.Error) as second:
-            raise self._failure(second) from second
-        self._depth, self.newest_seq = rescued, _newest_seq(self._db)
-        log.error("outbox %s is corrupt (%s): moved to %s, %d rows rescued", self._path, error, aside.name, rescued)
+            log.warning("outbox full at %d rows: %d dropped so far, least urgent first", self.depth(), self.dropped)
 
 
-def _insert(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> bool:
-    data, priority = event.data, events.PRIORITIES[event.data.kind]
-    row = (event.seq, event.id, data.revision, topic, events.encode(event), priority, now_s)
-    return db.execute(INSERT, row).rowcount == 1
+def _insert(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> int:
+    """Bytes taken; 0 = it already waits here."""
+    data, payload = event.data, events.encode(event)
+    row = (event.seq, event.id, data.revision, topic, payload, events.PRIORITIES[data.kind], now_s)
+    return surplus.size_of(payload) * db.execute(INSERT, row).rowcount
 
 
-def _newest_seq(db: sqlite3.Connection) -> int:
-    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
-    return found[0] if found else 0
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    # The low byte is the primary code; the rest says more.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename the database with its side files to the first free `.corrupt-{n}`."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
-        number += 1
-    for ending in ("", "-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    return aside
-
-
-def _rescue(aside: Path, db: sqlite3.Connection, now_s: float, epoch: int) -> int:
-    """Copy what can be read; returns the number of rows. Numbers that cannot be read continue from the clock.
-
-    `seq` must never be given twice. An agent that makes less than a thousand events a second on average
-    stays below the milliseconds since 1970, and fewer starts than seconds since then.
-    """
-    with closing(sqlite3.connect(aside)) as damaged:
-        db.execute("BEGIN IMMEDIATE")
-        rescued = sum(_copy_rows(damaged, db, question) for question in FROM_BOTH_ENDS)
-        seq, starts = int(now_s * 1000), epoch or int(now_s)
-        with suppress(sqlite3.Error):
-            starts = epoch or damaged.execute("SELECT max(value) FROM epoch").fetchone()[0] or starts
-        with suppress(sqlite3.Error):
-            seq = _newest_seq(damaged) or seq
-        db.execute("DELETE FROM sqlite_sequence WHERE name = 'rows'")
-        db.execute("INSERT INTO sqlite_sequence SELECT 'rows', max(?, ifnull(max(seq), 0)) FROM rows", (seq,))
-        db.execute("INSERT INTO epoch VALUES (?)", (starts,))
-        db.execute("COMMIT")
-    return rescued
-
-
-def _copy_rows(damaged: sqlite3.Connection, db: sqlite3.Connection, question: str) -> int:
-    """Copy rows from one end up to the damage; only those that are still an event."""
-    copied = 0
-    with suppress(sqlite3.DatabaseError):
-        for row in damaged.execute(question):
-            with suppress(msgspec.DecodeError, TypeError, UnicodeDecodeError):
-                events.decode(row[4])
-                copied += db.execute(COPY, row).rowcount
-    return copied
+def _who_has(db: sqlite3.Connection, seq: int) -> set[str]:
+    return {row[0] for row in db.execute("SELECT consumer FROM acks WHERE seq = ?", (seq,))}

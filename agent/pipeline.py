@@ -9,12 +9,13 @@ words). `publish` drains the outbox on its own. A live gateway and a replay call
 
 from typing import Any, Protocol
 
+from agent.absence import Absences
 from agent.bundle import Bundle
 from agent.compose import Composer, Sender
 from agent.counters import Counters
 from agent.decide import level
 from agent.errors import PacketError
-from agent.events import Event, Topics
+from agent.events import PRIORITIES, Event, Topics
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
 from agent.observe import Observer
@@ -24,7 +25,7 @@ from agent.track import Change, Tracker
 from agent.windows import Cutter
 
 MOST_WAITING = 10_000
-"""Events kept in memory while the outbox cannot be written; then the oldest is dropped and counted."""
+"""Events kept in memory while the outbox cannot be written; then the least urgent oldest is dropped and counted."""
 
 
 class Keeper(Protocol):
@@ -49,6 +50,7 @@ class Pipeline:
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
         sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
         self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
+        self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
 
@@ -69,6 +71,7 @@ class Pipeline:
         events += self._advance(now_s)
         self.observer.look_for_silence(now_s)
         events += self._told(self._tracker.silence(now_s), None, now_s)
+        events += self._absences.look(now_s)
         self._keep(events)
         return events
 
@@ -82,12 +85,14 @@ class Pipeline:
         events += self._advance(now_s)
         events += self._advance(now_s, to_the_last=True)
         events += self._told(self._tracker.finish(), None, now_s)
+        events += self._absences.finish(now_s)
         self._keep(events)
         return events
 
     def close(self, now_s: float) -> list[Event]:
         """The gateway stops: open happenings end, so that no alarm stands for ever; the next start begins anew."""
         events = self._told(self._tracker.finish(), None, now_s)
+        events += self._absences.finish(now_s)
         self._keep(events)
         return events
 
@@ -112,8 +117,11 @@ class Pipeline:
 
     def _keep(self, events: list[Event]) -> None:
         self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]
-        self._counters.count("events_dropped", max(0, len(self._waiting) - MOST_WAITING))
-        self._waiting = self._waiting[-MOST_WAITING:]
+        surplus = len(self._waiting) - MOST_WAITING
+        if surplus > 0:
+            self._counters.count("events_dropped", surplus)
+            urgent_last = sorted(range(len(self._waiting)), key=lambda n: -PRIORITIES[self._waiting[n][1].data.kind])
+            self._waiting = [self._waiting[n] for n in sorted(urgent_last[surplus:])]
         if self._waiting:
             self._outbox.put(self._waiting)
             self._waiting = []

@@ -25,7 +25,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
-    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=1200)] = 30
+    keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=1200)] = 20
+    """A broker tells others of our death after one and a half times this, at the latest: 30 s by default."""
 
 
 class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +41,8 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An alarm that returns within this time is the same alarm."""
     abstentions_per_hour: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 6.0
     """Doubt is published at most this often for each wearer; the rest is counted in `/health`."""
+    silence_s: Annotated[float, msgspec.Meta(ge=10, le=290)] = 120.0
+    """A sensor of which nothing has come for this long is announced as silent; always within five minutes."""
 
 
 class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +52,25 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Relative to `state_dir`."""
     max_rows: Annotated[int, msgspec.Meta(ge=10)] = 1_000_000
     """At this depth the least urgent oldest row is dropped, counted and announced."""
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 512 << 20
+    """Disk budget of the rows, with the same policy; half a gigabyte holds some 250,000 events."""
+    reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 8 << 20
+    """Disk held back, so that on a full disk old doubt can still be exchanged for a new alarm."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an event counts as delivered, and how fast what waited is caught up."""
+
+    consumers: tuple[Name, ...] = ()
+    """End to end: a row leaves when each of these has acknowledged it on `.../ack/{consumer}`. Empty = the broker's
+    word is enough."""
+    wearers: dict[Name, tuple[Name, ...]] = {}
+    """Consumer -> the only wearers whose events it gets and answers for; who is not named here answers for all."""
+    settle_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
+    """The broker's word counts once the connection has outlived it by this long: the time in which the broker saves.
+    What it took later than that before a breakdown is sent again."""
+    drain_per_s: Annotated[float, msgspec.Meta(ge=1, le=100_000)] = 500.0
+    """Events that waited are sent at most this fast; new ones go first, at once."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The local broker that wearables publish to."""
     alarms: Alarms = Alarms()
     outbox: Outbox = Outbox()
+    delivery: Delivery = Delivery()
     wearers: tuple[Name, ...] = ()
     """Who may send; empty = anyone, up to `max_wearers`."""
     max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64

@@ -36,8 +36,11 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   port = 1883
   # username = "veille"
   # password_file = "/etc/veille/password"
+  keepalive_s = 20               # the gateway's death is told after 30 s
   tls = false
-  # ca_file = "/etc/ssl/certs/ward.pem"
+  # ca_file = "/etc/veille/tls/ca.crt"
+  # cert_file = "/etc/veille/tls/gw1.crt"
+  # key_file = "/etc/veille/tls/gw1.key"
 
   [ingest]                       # where wearables publish: same keys as [broker]
   host = "localhost"
@@ -47,9 +50,18 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   trigger_windows = 1
   refractory_s = 30.0
   abstentions_per_hour = 6.0
+  silence_s = 120.0              # a sensor that says nothing for this long is announced
 
   [outbox]
   max_rows = 1000000
+  max_bytes = 536870912          # full: the least urgent oldest event goes, counted and announced
+  reserve_bytes = 8388608
+
+  [delivery]
+  consumers = []                 # who must acknowledge each event; empty = the broker's word is enough
+  wearers = {}                   # { ehr = ["anna"] }: this consumer answers for these wearers only
+  settle_s = 1.0
+  drain_per_s = 500.0            # what waited; new events go first
 """
 
 

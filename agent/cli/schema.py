@@ -9,7 +9,10 @@ from agent.cli.page import Commands, add_command
 
 PAGE = """
 Print a contract as JSON Schema (2020-12), generated from the types that the agent itself uses:
-  event     what a subscriber receives (the default)
+  event     what a subscriber receives (the default); novelty, sensor_fault, abstention, silence: one kind of it
+  status, describe, health, state, dropped   what else the agent says
+  ack       what a consumer answers on .../ack/{consumer}
+  asyncapi  all topics with all these, as an AsyncAPI 3 document
   settings  agent.toml
   packet    what a wearable may send as JSON
   bundle    bundle.json, the manifest of a model bundle
@@ -22,19 +25,28 @@ Example:
 def add_to(commands: Commands) -> None:
     """Add `schema` to the command line."""
     parser = add_command(commands, "schema", "print a contract as JSON Schema", PAGE, run)
-    parser.add_argument("of", nargs="?", choices=tuple(SCHEMAS), default="event", help="which one (default: event)")
+    parser.add_argument(
+        "of", nargs="?", choices=(*WIRE, *SCHEMAS), default="event", metavar="NAME", help="which one (default: event)"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
     """Print one schema."""
-    sys.stdout.write(json.dumps(SCHEMAS[given.of](), indent=2, ensure_ascii=False) + "\n")
+    document = SCHEMAS[given.of]() if given.of in SCHEMAS else _wire(given.of)
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
-def _event() -> dict[str, Any]:
-    from agent.events import json_schema
+def _wire(name: str) -> dict[str, Any]:
+    from agent.contract.schemas import schema
 
-    return json_schema()
+    return schema(name)
+
+
+def _asyncapi() -> dict[str, Any]:
+    from agent.contract.asyncapi import document
+
+    return document()
 
 
 def _settings() -> dict[str, Any]:
@@ -61,4 +73,7 @@ def _of_type(kind: type, name: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **msgspec.json.schema(kind)}
 
 
-SCHEMAS = {"event": _event, "settings": _settings, "packet": _packet, "bundle": _bundle}
+WIRE: tuple[str, ...] = ("event", "novelty", "sensor_fault", "abstention", "silence")
+WIRE += ("status", "describe", "health", "state", "dropped", "ack")
+"""What goes over the wire, without loading it: `--help` stays quick."""
+SCHEMAS = {"asyncapi": _asyncapi, "settings": _settings, "packet": _packet, "bundle": _bundle}

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 
 from agent.clock import Clock
 from agent.connection import Connection, Hooks
@@ -113,9 +113,11 @@ class MqttSource:
         if not allowed:
             log.error("the broker does not let us subscribe to %s; see its access rules", self._topics.ingest())
 
-    def _keep(self, topic: str, payload: bytes) -> None:
-        # One byte too many is enough for `wire.decode` to refuse the packet as too large.
-        self._held.append((topic, payload[: wire.MAX_BYTES + 1], self._clock.now_s()))
+    def _keep(self, message: MQTTMessage) -> None:
+        if not message.retain:  # an old packet kept by the broker is not one that was just measured
+            # One byte too many is enough for `wire.decode` to refuse the packet as too large.
+            payload = bytes(message.payload[: wire.MAX_BYTES + 1])
+            self._held.append((message.topic, payload, self._clock.now_s()))
 
     def _decode(self, topic: str, payload: bytes, received_s: float) -> Packet:
         wearer, position = self._sender(topic)

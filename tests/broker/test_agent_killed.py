@@ -58,6 +58,8 @@ def test_a_killed_agent_loses_no_committed_event_and_scores_the_same_ids_again(
     seqs = [event.seq for event in subscriber.events()]
     assert seqs == sorted(seqs)
 
+    wait_for(lambda: not committed(tmp_path), "the broker's word to settle", 20)
+
     before = {event.id for event in subscriber.events()}
     sent = wear(wearables.port, t0)  # the same samples again: scored again by another process
     wait_for(lambda: taken_in(subscriber) >= sent, "the samples to be taken in again", 40)

@@ -19,17 +19,18 @@ from agent.errors import SettingsError
 from agent.events import Topics
 from agent.outbox import Outbox
 from agent.publish import Publisher
-from agent.settings import Broker
+from agent.settings import Broker, Delivery
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("s", "g")
 QUICK_S = (0.05, 0.2)
+SETTLED = Delivery(settle_s=0.05)
 
 
 class Desk:
     """An outbox with its publisher."""
 
-    def __init__(self, path: Path, port: int, make_event, clock=None, **broker) -> None:
+    def __init__(self, path: Path, port: int, make_event, clock=None, delivery=SETTLED, **broker) -> None:
         self.clock = clock or WallClock()
         self.counters = Counters()
         self.outbox = Outbox.open(path, 100_000, self.clock)
@@ -40,6 +41,7 @@ class Desk:
             self.clock,
             self.counters,
             describe={"version": "1.2.3", "bundle": "b"},
+            delivery=delivery,
             back_off_s=QUICK_S,
         )
         self._make_event = make_event
@@ -171,6 +173,20 @@ def test_status_and_describe_are_retained_and_a_clean_stop_is_told(mosquitto, op
     assert wait_for(lambda: later.payloads("/status"), "the retained status")[0]["state"] == "stopped"
 
 
+def test_a_clean_stop_is_told_even_while_much_waits(mosquitto, open_desk, listen, wait_for):
+    """Else `online` would stand at the broker for ever: a farewell takes back the last will."""
+    subscriber = listen(mosquitto.port)
+    clock = ManualClock(1000.0)
+    desk = open_desk(mosquitto.port, clock, delivery=Delivery(drain_per_s=1))
+    desk.put(*names(0, 500))
+    clock.set(2000.0)
+    desk.publisher.start()
+    wait_for(subscriber.events, "the drain to be under way")
+    desk.publisher.stop()
+    wait_for(lambda: subscriber.payloads("/status")[-1]["state"] == "stopped", "the farewell")
+    assert desk.outbox.depth() > 400
+
+
 def test_an_agent_that_gives_up_is_told_offline(mosquitto, open_desk, listen, wait_for):
     subscriber = listen(mosquitto.port)
     desk = open_desk(mosquitto.port)
@@ -208,7 +224,8 @@ def test_what_was_queued_long_ago_is_marked_historical(mosquitto, open_desk, lis
     desk.publisher.start()
     wait_for(desk.empty, "the outbox to drain")
     wait_for(lambda: len(subscriber.events()) == 2, "both events")
-    assert [(event.id, event.historical) for event in subscriber.events()] == [("old", True), ("new", False)]
+    # What happens now goes first.
+    assert [(event.id, event.historical) for event in subscriber.events()] == [("new", False), ("old", True)]
     (payload,) = [one.payload for one in subscriber.heard if b'"id":"old"' in one.payload]
     assert payload == old_row.payload.replace(b'"historical":false', b'"historical":true')
 
@@ -220,7 +237,7 @@ def test_a_refused_event_stays_and_holds_up_no_other(
     broker = start_mosquitto(f"acl_file {acl}")
     acl.write_text(f"topic read #\ntopic write {TOPICS.root}/wearer/w1/event/novelty\n")
     broker.start()
-    monkeypatch.setattr("agent.publish.AGAIN_S", 0.1)
+    monkeypatch.setattr("agent.flight.AGAIN_S", 0.1)
     subscriber = listen(broker.port)
     desk = open_desk(broker.port)
     desk.put("a")
@@ -241,8 +258,8 @@ def test_rows_spoilt_on_the_disk_hold_up_no_other(mosquitto, open_desk, listen, 
     clock = ManualClock(1000.0)
     desk = open_desk(mosquitto.port, clock)
     desk.put(*names(0, 30))
-    desk.outbox._db.execute("UPDATE rows SET payload = x'ff00' WHERE seq = 2")
-    desk.outbox._db.execute("UPDATE rows SET topic = 'a/#' WHERE seq = 5")
+    desk.outbox._file._db.execute("UPDATE rows SET payload = x'ff00' WHERE seq = 2")
+    desk.outbox._file._db.execute("UPDATE rows SET topic = 'a/#' WHERE seq = 5")
     clock.set(2000.0)
     desk.publisher.start()
     wait_for(lambda: desk.outbox.depth() == 2, "all others to drain")
@@ -340,16 +357,16 @@ def test_a_broker_that_refuses_mqtt_5_is_spoken_to_in_3_1_1_at_once(refusing_bro
 def test_while_rows_cannot_be_deleted_sending_goes_on_and_nothing_is_sent_twice(
     mosquitto, open_desk, listen, wait_for, monkeypatch
 ):
-    monkeypatch.setattr("agent.publish.AFTER_ERROR_S", 0.1)
+    monkeypatch.setattr("agent.flight.AFTER_ERROR_S", 0.1)
     subscriber = listen(mosquitto.port)
     desk = open_desk(mosquitto.port)
     desk.put(*names(0, 50))
-    desk.outbox._db.execute("PRAGMA query_only = ON")  # as a full disk
+    desk.outbox._file._db.execute("PRAGMA query_only = ON")  # as a full disk
     desk.publisher.start()
     wait_for(lambda: len(subscriber.events()) == 50, "all events")
     wait_for(lambda: desk.counters.counts["outbox_errors"] > 2, "deleting to fail")
     assert desk.outbox.depth() == 50
-    desk.outbox._db.execute("PRAGMA query_only = OFF")
+    desk.outbox._file._db.execute("PRAGMA query_only = OFF")
     wait_for(desk.empty, "the rows to be deleted")
     assert [event.id for event in subscriber.events()] == names(0, 50)
 

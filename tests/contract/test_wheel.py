@@ -9,19 +9,11 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"torch", "pandas", "scipy", "sklearn", "pyarrow", "matplotlib", "amqtt"}
+HEAVY = {"torch", "pandas", "scipy", "sklearn", "pyarrow", "matplotlib", "amqtt", "fhir", "pydantic"}
 DEPENDENCIES = {"numpy", "onnxruntime", "paho-mqtt", "msgspec"}
+MODULES = ("agent", "agent.cli.main", "agent.pipeline", "agent.gateway", "agent.consumer.__main__")
 LARGEST_MODEL = 600_000
 """Bytes of the packed bundle."""
-
-
-@pytest.fixture(scope="module")
-def wheel(root, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(root)]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert built.returncode == 0, built.stderr + built.stdout
-    return next(out.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +62,16 @@ def test_the_wheel_asks_for_four_packages(wheel):
         metadata = message_from_bytes(archive.read(next(n for n in names(wheel) if n.endswith("METADATA"))))
     asked = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert {line.split(">")[0].split(";")[0].strip() for line in asked} == DEPENDENCIES
-    assert set(metadata.get_all("Provides-Extra", [])) == {"demo", "litert", "parquet"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"demo", "fhir", "litert", "parquet"}
 
 
-@pytest.mark.parametrize("module", ["agent", "agent.cli.main", "agent.pipeline", "agent.gateway"])
+@pytest.mark.parametrize("module", MODULES)
 def test_it_imports_alone_and_loads_nothing_heavy(python, modules_after, tmp_path, module):
     loaded = modules_after(f"import {module}", python=python, cwd=tmp_path)
     assert not {name.split(".")[0] for name in loaded} & HEAVY
 
 
-@pytest.mark.parametrize("module", ["agent", "agent.cli.main", "agent.pipeline", "agent.gateway"])
+@pytest.mark.parametrize("module", MODULES)
 def test_it_loads_nothing_heavy_even_where_that_is_installed(modules_after, module):
     if util.find_spec("torch") is None:
         pytest.skip("NOT TESTED: torch is not installed here, so nothing could be loaded by accident")

@@ -1,0 +1,48 @@
+"""`consumer.toml` -> one frozen `ConsumerSettings`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from agent.errors import SettingsError
+from agent.settings import Broker, Name
+
+Filter = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{1,64}|\+)$")]
+"""A name, or `+` for any."""
+
+
+class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who listens, to whom, and where it is kept."""
+
+    name: Name
+    """As in `[delivery] consumers` of the gateways: what is acknowledged, is acknowledged under this name."""
+    site: Filter = "+"
+    gateway: Filter = "+"
+    wearers: tuple[Name, ...] = ()
+    """Empty = all that the broker's access list grants."""
+    inbox: str = "inbox.sqlite"
+    """The database; relative to the working directory."""
+    worker: Name = "1"
+    """Tells workers of one name apart."""
+    shared: bool = False
+    """Several workers share the events (`$share`); the order between them is then nobody's promise."""
+    session_s: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 7 * 86400
+    """How long the broker queues for us while we are away."""
+    keep_days: Annotated[float, msgspec.Meta(gt=0)] = 90.0
+    """Events older than this are forgotten, and would be taken for new."""
+    broker: Broker = Broker()
+
+
+def read_settings(path: Path) -> ConsumerSettings:
+    """Read a TOML file.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or holds a key or a value that is not allowed.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=ConsumerSettings)
+    except OSError as error:
+        raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # includes ValidationError
+        raise SettingsError(f"settings {path}: {error}") from error
