@@ -31,15 +31,23 @@ Ranges = dict[str, dict[str, Any]]
 """Smallest and largest value (`min`, `max`) of each tensor of a network, by its name."""
 
 
+FAR = 1000.0
+"""Beyond any output of the network."""
+
+
 class _Named(nn.Module):
-    """Gives each output its name, which the file keeps."""
+    """Gives each output its name, which the file keeps, and an operation of its own.
+
+    What another layer reads as well would leave the quantized file as int8, its last operation taken away.
+    """
 
     def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
         self.network, self.names = network, names
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        return dict(zip(self.names, self.network(features), strict=True))
+        outputs = (output.clamp(-FAR, FAR) for output in self.network(features))
+        return dict(zip(self.names, outputs, strict=True))
 
 
 def require() -> None:
