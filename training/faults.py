@@ -7,7 +7,7 @@ samples (dropout) and a clock that trembles (jitter).
 
 import numpy as np
 
-from agent.records import Floats, Singles
+from agent.records import Booleans, Floats, Singles
 
 FAULTS = ("rotation", "gain", "offset", "dropout", "clipping", "stuck", "noise", "jitter")
 
@@ -95,7 +95,7 @@ def _jitter(rows: Singles, rng: np.random.Generator) -> Singles:
     return np.take_along_axis(rows, np.clip(place, 0, samples - 1)[:, None], axis=2)
 
 
-def _some_axes(rows: Singles, rng: np.random.Generator) -> np.ndarray:
+def _some_axes(rows: Singles, rng: np.random.Generator) -> Booleans:
     """(n, 3, 1) True for one axis at least: a fault that changes nothing must not be labelled as one."""
     half = rng.random((len(rows), 3, 1)) < 0.5
     return np.asarray(half | (rng.integers(0, 3, (len(rows), 1, 1)) == np.arange(3)[:, None]))
