@@ -260,15 +260,15 @@ def test_what_a_head_learns_from_is_what_the_agent_will_remember(bundle):
 
 def test_a_head_tells_what_it_was_taught(bundle):
     """Still windows are events here, moving ones are not."""
-    windows = lot(2000)
-    still = np.arange(2000) % 20 < 4
+    windows = lot(1200)
+    still = np.arange(1200) % 20 < 4
     lying = windows.samples_g * 0.02 + np.float32([0.9, 0, 0])[:, None]
     samples_g = np.where(still[:, None, None], lying, windows.samples_g)
     taught = replace(windows, samples_g=samples_g.astype(np.float32), label=still.astype(np.int8))
     known = learn(bundle.model.runtime, LAYOUT, taught, seed=1)
     inputs = _inputs(bundle.model.runtime, LAYOUT, taught, taught.samples_g)
-    everything = np.ones((2000, LAGS), np.bool_)
-    logit = known.evidence(inputs[:, :64], inputs[:, 64:].reshape(2000, LAGS, 64), everything)
+    everything = np.ones((1200, LAGS), np.bool_)
+    logit = known.evidence(inputs[:, :64], inputs[:, 64:].reshape(1200, LAGS, 64), everything)
     assert roc_auc(taught.label, logit.astype(float)) > 0.95
     again = learn(bundle.model.runtime, LAYOUT, taught, seed=1)
     assert np.array_equal(known.first, again.first)
