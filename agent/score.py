@@ -161,11 +161,12 @@ class Scorer:
         strange = norms.standardise(raw, family, OPEN)
         trembling = self._trembling(rows)
         now = np.column_stack([embedding, strange, 0.25 * trembling.sum(axis=1)]).astype(np.float32)
-        before, remembered = self._past.recall(rows.stream, rows.end_s, now)
+        usable = rows.missing <= MOST_MISSING
+        before, remembered = _recalled(self._past, rows, now, usable)
         places = before[..., :-2]
         parts = np.full((len(embedding), len(PARTS)), -np.inf)
         echoed = _echoed(strange, np.where(remembered, before[..., -2], -np.inf), known.echo)
-        parts[:, OPEN] = echoed - self._habit(rows, echoed)
+        parts[:, OPEN] = echoed - self._habit(rows, echoed, usable)
         if known.known:
             logit = known.known.evidence(embedding, places, remembered)
             parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
@@ -199,10 +200,10 @@ class Scorer:
             out[rows] = places[closeness.argmin(axis=1)]
         return out
 
-    def _habit(self, rows: Rows, echoed: Floats) -> Floats:
+    def _habit(self, rows: Rows, echoed: Floats, usable: Booleans) -> Floats:
         """(m,) how strange the stream has been for a while; what is not known counts as 0."""
         strange = np.maximum(echoed, 0).astype(np.float32)[:, None]
-        before, _ = self._longer.recall(rows.stream, rows.end_s, strange)
+        before, _ = _recalled(self._longer, rows, strange, usable)
         lasting: Floats = before[:, HABIT, 0].mean(axis=1, dtype=np.float64)
         return np.minimum(lasting, self._prototypes.habit)
 
@@ -228,6 +229,17 @@ def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats
     with np.errstate(divide="ignore", invalid="ignore"):
         merged = np.log(total / had.sum(axis=1))
         return norms.standardise(merged, family, MERGED), evidence / total[:, None]
+
+
+def _recalled(past: Past, rows: Rows, now: Singles, usable: Booleans) -> tuple[Singles, Booleans]:
+    """`Past.recall` of the usable rows; what lacks too much is neither remembered nor reminded of anything."""
+    found, known = past.recall(rows.stream[usable], rows.end_s[usable], now[usable])
+    if usable.all():
+        return found, known
+    before = np.zeros((len(usable), *found.shape[1:]), np.float32)
+    remembered = np.zeros((len(usable), known.shape[1]), np.bool_)
+    before[usable], remembered[usable] = found, known
+    return before, remembered
 
 
 def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:

@@ -106,7 +106,7 @@ def test_replay_writes_scores_and_events_and_tells_them(veille, simulated_csv, t
     told = veille("replay", simulated_csv, "--scores", scores, "--events", events, "--explain", "--wearer", "anna")
     assert told.returncode == 0, told.stderr
     header, *rows = scores.read_text().splitlines()
-    assert header == "recording,wearer,t_s,score,p_value,p_low,p_high,verdict"
+    assert header == "recording,wearer,t_s,score,p_value,p_low,p_high,verdict,open,fall,freezing"
     assert len(rows) > 200
     assert all(row.startswith("simulated_two_minutes,anna,") for row in rows)
     sentences = [json.loads(line)["data"]["sentence"] for line in events.read_text().splitlines()]
