@@ -84,6 +84,8 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         known = learn(int8, lot.layout, lot.train, record.seed)
         calibrated = calibrate(int8, lot.layout, train, held_out, known, record.seed)
         figures = _finite(parity(forms, calibrated.prototypes, lot.layout, lot.calibrate))
+        if not holds(figures, "int8"):
+            print(f"warning: int8 is not near enough to fp32 to ship: {json.dumps(figures)}", file=sys.stderr)
         runtimes: dict[RuntimeName, Runtime] = {"onnx": int8}
         if with_litert:
             runtimes["litert"] = forms[_ship_litert(figures, folder)]

@@ -1,7 +1,8 @@
-"""`make bench`: how many wearers one core carries through the whole pipeline, windows to verdicts, on this machine.
+"""`make bench`: the network beside a peer, and how many wearers one core carries through the whole pipeline.
 
 Simulated wearers with two sensors each, 50 Hz, one packet a second; files and network are left out.
-Prints one line a size: wearers that one core keeps up with = wearers x seconds of recording / seconds of work.
+Prints one line a size: wearers that one core keeps up with = wearers x seconds of recording / seconds of work. Before
+it, the network and an isolation forest of 200 trees on the same windows in turn, so that a noisy machine slows both.
 """
 
 import time
@@ -10,16 +11,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.batch import packets
+from agent.batch import cut_recording, packets
 from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.counters import Counters
 from agent.events import Event
+from agent.features import extract
 from agent.pipeline import Pipeline
 from agent.records import Packet
 from agent.settings import Settings
 from agent.simulate import simulate
+from training.peers.unsupervised import Forest
 
 SECONDS = 60
+ROUNDS = 200
+QUIET = 0.1
+"""Quantile of the rounds that is shown: what the machine does when others let it."""
 WEARERS = (1, 10, 100, 500)
 
 
@@ -65,8 +71,32 @@ def work_s(bundle: Bundle, wearers: int) -> tuple[float, int]:
     return time.process_time() - began, counters.counts["windows"]
 
 
+def microseconds_a_row(bundle: Bundle, rows: int) -> tuple[float, float]:
+    """Of the network, and of the forest, in calls of that many rows."""
+    recording = simulate(np.random.default_rng(0))[0]
+    samples_g = cut_recording(recording, bundle.manifest.layout).samples_g
+    features, forest = extract(samples_g, bundle.manifest.layout.segments), Forest()
+    forest.fit(samples_g)
+    taken: tuple[list[float], list[float]] = [], []
+    for number in range(ROUNDS if rows == 1 else ROUNDS // 4):
+        start = number * 7 % (len(features) - rows)
+        part, windows = features[start : start + rows], samples_g[start : start + rows]
+        began = time.perf_counter()
+        bundle.model.runtime.run(part)
+        between = time.perf_counter()
+        forest.score(windows)
+        taken[0].append(between - began)
+        taken[1].append(time.perf_counter() - between)
+    network, peer = (float(np.quantile(times, QUIET)) * 1e6 / rows for times in taken)
+    return network, peer
+
+
 def main() -> None:
     bundle = open_bundle(default_bundle_path())
+    print("rows a call  network, us a row  isolation forest, us a row  network / forest")
+    for rows in (1, 64):
+        network, peer = microseconds_a_row(bundle, rows)
+        print(f"{rows:11}  {network:17.1f}  {peer:26.1f}  {network / peer:16.4f}")
     print("wearers  windows  windows/s  wearers that one core keeps up with (two sensors each)")
     for wearers in WEARERS:
         seconds, windows = work_s(bundle, wearers)

@@ -29,7 +29,9 @@ class OnnxRuntime:
             raise BundleError(f"model.onnx cannot be loaded: {str(error).splitlines()[0][:200]}") from error
         found = {output.name for output in self._session.get_outputs()}
         if not found.issuperset(OUTPUTS):
-            raise BundleError(f"model.onnx has outputs {sorted(found)}, this agent needs {sorted(OUTPUTS)}")
+            raise BundleError(
+                f"model.onnx has outputs {sorted(found)}, this agent needs {sorted(OUTPUTS)}; export the bundle again"
+            )
         self._input = self._session.get_inputs()[0].name
         self.package = f"onnxruntime {onnxruntime.__version__}"
         self.provider: str = self._session.get_providers()[0]

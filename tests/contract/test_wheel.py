@@ -12,7 +12,7 @@ import pytest
 HEAVY = {"torch", "pandas", "scipy", "sklearn", "pyarrow", "matplotlib", "amqtt", "fhir", "pydantic"}
 DEPENDENCIES = {"numpy", "onnxruntime", "paho-mqtt", "msgspec"}
 MODULES = ("agent", "agent.cli.main", "agent.pipeline", "agent.gateway", "agent.consumer.__main__")
-LARGEST_MODEL = 600_000
+LARGEST_MODEL = 1_500_000
 """Bytes of the packed bundle."""
 
 
