@@ -23,7 +23,7 @@ def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) ->
     total = _spread_out(weight[:, OPEN] / norms.scale[family, OPEN], _open(anatomy, prototypes))
     if prototypes.known:
         total += _spread_out(weight[:, FALL] / norms.scale[family, FALL], _fall(anatomy, prototypes))
-    trembles = weight[:, FREEZING] > 0
+    trembles = (weight[:, FREEZING] > 0) & np.isfinite(norms.scale[family, FREEZING])
     share = np.zeros(m)
     share[trembles] = weight[trembles, FREEZING] / norms.scale[family[trembles], FREEZING]
     return np.asarray(total + _spread_out(share, _trembling(anatomy)), dtype=np.float32)

@@ -119,6 +119,8 @@ def _norms(values: Floats, windows: NormalWindows, layout: Layout) -> Norms:
                 blocks, _ = half_minutes(own, windows.wearer[rows], layout.hop_s)
                 median[index, column] = np.median(own)
                 scale[index, column] = max(np.quantile(blocks, 0.9) - median[index, column], 1e-6)
+    if scale.shape[1] > FREEZING:
+        scale[[name not in LEGS for name in layout.families], FREEZING] = np.nan  # they hear of it from the legs
     return Norms(median, scale)
 
 

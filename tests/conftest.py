@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from agent.batch import cut_recording
 from agent.bundle import CARD, Bundle, open_bundle
@@ -21,6 +22,8 @@ from agent.simulate import DAY, Episode, simulate
 if TYPE_CHECKING:  # the workstation's side is absent where only the wheel is installed
     from training.windows import NormalWindows
 
+settings.register_profile("veille", derandomize=True)  # the same examples for everybody, every time
+settings.load_profile("veille")
 ROOT = Path(__file__).parents[1]
 Veille = Callable[..., "subprocess.CompletedProcess[str]"]
 OwnFolder = Callable[..., Path]

@@ -20,7 +20,7 @@ def part_sums(made, anatomy):
     return np.stack([places.sum(axis=(2, 3)).max(axis=1), here - there, trembling], axis=1)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1, 5])
 def test_contributions_and_offset_add_up_to_the_score_whichever_part_dominates(invented, seed):
     made = invented(seed)
     scores, anatomy = made.scored()

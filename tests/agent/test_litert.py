@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from agent import doctor
-from agent.bundle import FURTHER, MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import MANIFEST, default_bundle_path, open_bundle
 from agent.errors import BundleError
 from agent.features import CHANNELS
+from agent.runtime import FILES
 from agent.settings import Settings
 
 if importlib.util.find_spec("ai_edge_litert") is None:
     pytest.skip("ai-edge-litert is absent: the runtime litert is NOT tested", allow_module_level=True)
-if not all((default_bundle_path() / name).exists() for name in FURTHER):
+if not all((default_bundle_path() / name).exists() for name in FILES["litert"]):
     pytest.skip("the shipped bundle has no LiteRT files: the runtime litert is NOT tested", allow_module_level=True)
 
 
@@ -132,7 +133,7 @@ def test_results_of_onnx_serve_where_litert_has_none_of_its_own(copy):
     assert "score differs" in refusal(copy)
 
 
-@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("name", FILES["litert"])
 @pytest.mark.parametrize("content", [b"", b"no network", b"TFL3" * 100])
 def test_bytes_that_are_no_network_are_refused(copy, name, content):
     replace_file(copy, name, content)
@@ -140,9 +141,9 @@ def test_bytes_that_are_no_network_are_refused(copy, name, content):
 
 
 def test_files_in_each_others_place_are_refused(copy):
-    batched, single = ((copy / name).read_bytes() for name in FURTHER)
-    replace_file(copy, FURTHER[0], single)
-    replace_file(copy, FURTHER[1], batched)
+    batched, single = ((copy / name).read_bytes() for name in FILES["litert"])
+    replace_file(copy, FILES["litert"][0], single)
+    replace_file(copy, FILES["litert"][1], batched)
     assert "64 rows" in refusal(copy)
 
 

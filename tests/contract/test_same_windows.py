@@ -141,7 +141,8 @@ def test_training_sees_the_windows_and_the_features_of_the_gateway(drawn, packet
     training = pytest.importorskip(
         "training.windows", reason="the workstation's side is absent: training is NOT tested"
     )
-    item = SimpleNamespace(recording=recording, label=np.zeros(len(recording.times_s), np.int8), normal=True)
+    calm, label = np.ones(len(recording.times_s), np.bool_), np.zeros(len(recording.times_s), np.int8)
+    item = SimpleNamespace(recording=recording, label=label, normal=True, calm_samples=lambda: calm)
     taught = training.normal_windows([item], LAYOUT)
     windows, _ = streamed(packets(recording, packet_s), 1)
     whole = np.isnan(windows.samples_g[:, 0]).mean(axis=1) <= training.MOST_MISSING

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email import message_from_bytes
 from importlib import util
@@ -89,9 +90,11 @@ def test_training_stays_at_home(python, tmp_path):
         assert run(python, "-c", f"import {module}", cwd=tmp_path).returncode != 0
 
 
-def test_the_command_tells_its_version(python, tmp_path):
+def test_the_command_tells_its_version(python, root, tmp_path):
     told = run(str(Path(python).with_name("veille")), "--version", cwd=tmp_path)
-    assert (told.returncode, told.stdout) == (0, "veille 0.1.0\n")
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert (told.returncode, told.stdout) == (0, f"veille {version}
+")
 
 
 def test_the_shipped_model_verifies_where_nothing_else_is_installed(python, root, tmp_path):

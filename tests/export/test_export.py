@@ -189,7 +189,7 @@ def test_every_convolution_and_every_layer_computes_in_8_bits_with_weights_of_7(
     import onnx
 
     found = weights_of(onnx.load(small_bundle / "model.onnx").graph)
-    assert len(found) >= 17  # stem, three blocks of two, gather, describe, the context's four, the trunk's five
+    assert len(found) == 16  # stem, three blocks of two, gather, describe, the context's four, the trunk's three
     assert not [name for name, weights in found.items() if weights is None]
     for name, weights in found.items():
         assert weights.dtype == np.int8, name

@@ -170,7 +170,8 @@ def test_without_a_bundle_the_message_names_the_way_out(tmp_path: Path) -> None:
 
 def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future() -> None:
     """What comes after a window changes nothing of its score."""
-    layout, score = evaluate.veille(evaluate.opened(None))
+    bundle = evaluate.opened(None)
+    layout, score = bundle.manifest.layout, evaluate.veille(bundle)["Veille"]
     item = activity("a", "a", 1, fall_at_s=20)
     wrist = item.recording.positions["wrist"]
     whole = replace(item.recording, positions={"wrist": wrist})
