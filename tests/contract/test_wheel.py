@@ -93,8 +93,7 @@ def test_training_stays_at_home(python, tmp_path):
 def test_the_command_tells_its_version(python, root, tmp_path):
     told = run(str(Path(python).with_name("veille")), "--version", cwd=tmp_path)
     version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
-    assert (told.returncode, told.stdout) == (0, f"veille {version}
-")
+    assert (told.returncode, told.stdout) == (0, f"veille {version}\n")
 
 
 def test_the_shipped_model_verifies_where_nothing_else_is_installed(python, root, tmp_path):
