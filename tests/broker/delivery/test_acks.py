@@ -148,7 +148,7 @@ def test_what_is_no_acknowledgement_is_counted_and_has_no_effect(open_desk, voic
     # One event left once; nothing else had an effect.
     wait_for(lambda: counters.counts["acks_unknown"] == 4, "the unknown to be counted")
     assert counters.counts["acks_malformed"] == len(malformed)
-    assert counters.counts["acks_stranger"] in (1, 2)  # perhaps one of the probes came late
+    assert counters.counts["acks_stranger"] >= 1  # probes may have come late
     assert counters.counts["acks"] == 1
 
 

@@ -63,7 +63,7 @@ def pair(make_event, name: str):
 
 def heard(subscriber, name: str) -> bool:
     """Looks at the latest messages only: there are many."""
-    return any(f'"id":"{name}"'.encode() in one.payload for one in subscriber.heard[-500:])
+    return any(f'"id":"{name}"'.encode() in one.payload for one in subscriber.heard[-5000:])
 
 
 def time_until(moment: float) -> None:
