@@ -36,6 +36,8 @@ CARD = "CARD.md"
 """The model card, for people; in bundles that have one its digest is checked like any other."""
 FURTHER = (*NETWORKS["litert"], CARD)
 """Files that a bundle may lack; where it names them, they are verified like all others."""
+UNINSTALLED = "0.0.0"
+"""Of a checkout, which has no version; it is taken for new enough."""
 LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
@@ -191,7 +193,7 @@ def _manifest(text: bytes, path: Path) -> Manifest:
         manifest = msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path / MANIFEST}: {error}; copy the bundle again") from error
-    if _numbers(manifest.minimum_agent) > _numbers(agent_version()):
+    if UNINSTALLED != agent_version() and _numbers(manifest.minimum_agent) > _numbers(agent_version()):
         raise BundleError(f"{path}: needs agent {manifest.minimum_agent}, this is {agent_version()}; update the agent")
     _check_layout(manifest.layout, path)
     missing = sorted(set(FILES) - set(manifest.files))
@@ -213,11 +215,11 @@ def _check_layout(layout: Layout, path: Path) -> None:
 
 
 def agent_version() -> str:
-    """Version of the installed agent; 0.0.0 in a checkout that was never installed."""
+    """Version of the installed agent; `UNINSTALLED` in a checkout that was never installed."""
     try:
         return version("veille")
     except PackageNotFoundError:
-        return "0.0.0"
+        return UNINSTALLED
 
 
 def _numbers(text: str) -> tuple[int, ...]:
