@@ -193,7 +193,7 @@ def _manifest(text: bytes, path: Path) -> Manifest:
         manifest = msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path / MANIFEST}: {error}; copy the bundle again") from error
-    if UNINSTALLED != agent_version() and _numbers(manifest.minimum_agent) > _numbers(agent_version()):
+    if agent_version() != UNINSTALLED and _numbers(manifest.minimum_agent) > _numbers(agent_version()):
         raise BundleError(f"{path}: needs agent {manifest.minimum_agent}, this is {agent_version()}; update the agent")
     _check_layout(manifest.layout, path)
     missing = sorted(set(FILES) - set(manifest.files))
