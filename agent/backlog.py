@@ -53,6 +53,12 @@ class Backlog:
         self._pause_s = AGAIN_S[0]
         self._start(until, until, now_s)
 
+    def extend(self, after: int, until: int) -> None:
+        """New rows beyond `after` have grown old before there was room for them: they wait here now, up to `until`."""
+        if self.done:
+            self.after = after
+        self.until = until
+
     def ask(self) -> None:
         """A consumer wants to hear again what it has not acknowledged."""
         self._asked = True

@@ -28,7 +28,7 @@ IN_FLIGHT = 20
 BACKLOG_SHARE = 0.75
 """Of these, the part that rows which waited may take: a new event always finds room."""
 HISTORICAL_S = 30.0
-"""A row older than this is sent as `historical`, so that it is not taken for what happens now."""
+"""A row older than this waits behind what happens now. What waits there is sent as `historical`."""
 AGAIN_S = 10.0
 """Pause before a refused row is sent again."""
 AFTER_ERROR_S = 5.0
@@ -98,8 +98,8 @@ class Flight:
         elif now_s - self._answered_s > DEAF_S:
             raise TimeoutError(f"the broker acknowledged nothing for {DEAF_S:.0f} s")
         self._forget(now_s)
-        for row in self._due(now_s):
-            self._send(client, row)
+        for row, behind in self._due(now_s):
+            self._send(client, row, behind)
 
     def answered(self, mid: int, code: ReasonCode) -> None:
         """The broker took or refused the message `mid`."""
@@ -131,29 +131,36 @@ class Flight:
         for seq in settled:
             del self._taken[seq]
 
-    def _due(self, now_s: float) -> list[Row]:
-        """Rows to send now: new ones first, then refused ones, then those that waited; as many as there is room for."""
+    def _due(self, now_s: float) -> list[tuple[Row, bool]]:
+        """Rows to send now, as many as there is room for, and of each whether newer ones may have gone before it.
+
+        New ones first, then refused ones, then those that waited.
+        """
         room = self._room - len(self._under_way)
         blocked = len(self._refused) >= IN_FLIGHT and now_s < self._pauses.refused
         if room <= 0 or blocked or len(self._taken) >= MOST_UNDELETED or now_s < self._pauses.read:
             return []
         try:
-            rows = self._new(room)
-            rows += self._refused_again(room - len(rows), now_s)
-            rows += self._waited(room - len(rows), now_s)
+            rows = [(row, False) for row in self._new(room)]
+            rows += [(row, True) for row in self._refused_again(room - len(rows), now_s)]
+            rows += [(row, True) for row in self._waited(room - len(rows), now_s)]
         except OutboxError as error:
             self._pauses.read = self._tell(error)
             return []
         known = self._taken.keys() | {row.seq for row in self._under_way.values()} | self._refused
-        return [row for row in rows if row.seq not in known]
+        return [(row, behind) for row, behind in rows if row.seq not in known]
 
     def _new(self, room: int) -> list[Row]:
+        """Unsent rows in order of `seq`; those that grew old while there was no room go over to the backlog."""
         newest = self._outbox.newest_seq
         if self._live >= newest:
             return []
-        rows = self._outbox.pending(room, self._live)
+        rows, before = self._outbox.pending(room, self._live), self._live
         self._live = rows[-1].seq if len(rows) == room else newest
-        return rows
+        late = [row for row in rows if self._clock.now_s() - row.created_s > HISTORICAL_S]
+        if late:
+            self.backlog.extend(before, late[-1].seq)
+        return rows[len(late) :]
 
     def _refused_again(self, room: int, now_s: float) -> list[Row]:
         if not self._refused or now_s < self._pauses.refused:
@@ -177,10 +184,9 @@ class Flight:
         log.warning("%s", error)
         return time.monotonic() + AFTER_ERROR_S
 
-    def _send(self, client: Client, row: Row) -> None:
-        late = self._clock.now_s() - row.created_s > HISTORICAL_S
+    def _send(self, client: Client, row: Row, behind: bool) -> None:
         try:
-            payload = _as_historical(row.payload) if late else row.payload
+            payload = _as_historical(row.payload) if behind else row.payload
             self._under_way[send(client, Message(row.topic, payload), qos=1)] = row
         except ValueError as error:  # spoilt on the disk: no JSON any more, or a topic that MQTT does not allow
             self._refuse(row.seq, str(error))

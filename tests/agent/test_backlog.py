@@ -86,6 +86,16 @@ def test_a_consumer_that_asks_is_answered_at_once_but_not_often():
     assert sent_in(backlog, rows, 1.0 + ASKED_S, 0.5, live=3) == rows
 
 
+def test_rows_that_grow_old_before_there_is_room_join_the_pass_in_order():
+    backlog, rows = Backlog(50.0, repeats=False), list(range(1, 31))
+    backlog.begin(10, 0.0)
+    assert drain(backlog, rows, 0.005) == [1, 2, 3, 4, 5]
+    backlog.extend(12, 20)  # 11 and 12 went out as new; once more does no harm
+    assert sent_in(backlog, rows, 0.2, 1.0) == list(range(6, 21))
+    backlog.extend(25, 30)
+    assert sent_in(backlog, rows, 2.0, 1.0) == list(range(26, 31))
+
+
 @pytest.mark.parametrize("repeats", [True, False])
 def test_nothing_waits_nothing_is_sent(repeats):
     backlog = Backlog(1000.0, repeats=repeats)

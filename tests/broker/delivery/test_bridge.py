@@ -1,5 +1,6 @@
 """A gateway's own broker passes on to the hospital's: two real mosquittos, either of them killed."""
 
+import json
 import random
 from pathlib import Path
 
@@ -46,6 +47,6 @@ def test_events_cross_the_bridge_and_acknowledgements_come_back(
     wait_for(lambda: maker.numbers() == (events, 0), "every event to be acknowledged", 120)
     stored = consumer.stored()
     assert sorted(seq for seq, _, _ in stored) == list(range(1, events + 1))
-    for wearer in {wearer for _, _, wearer in stored}:
-        seqs = [seq for seq, _, who in stored if who == wearer]
-        assert seqs == sorted(seqs), f"the order of {wearer}"
+    # What a killed broker had taken comes again behind what came meanwhile: the order is that of `seq`.
+    assert [json.loads(line)["seq"] for line in consumer.replay()] == list(range(1, events + 1))
+    print(f"{events} events over a bridge, {kills} kills: 0 lost, 0 twice")
