@@ -48,10 +48,11 @@ class FamilyCalibration:
 
 
 class Calibration:
-    """The population's calibration; a wearer's own is the seam for later (`rank` is asked, then told)."""
+    """The population's calibration, with which every wearer starts; see `own` for what each adds."""
 
-    def __init__(self, families: tuple[FamilyCalibration, ...]) -> None:
-        self.families = families
+    def __init__(self, families: tuple[FamilyCalibration, ...], concentration: float = 30.0) -> None:
+        """`concentration`: how many of a wearer's own half-minutes weigh as much as the population's word."""
+        self.families, self.concentration = families, concentration
         self._sizes = np.array([float(1 + len(family.scores)) for family in families])
         self._smallest = 1 / self._sizes
 
@@ -96,15 +97,8 @@ class Calibration:
         rows = leading[some]
         out[0, some] = score[rows]
         out[1:, some] = np.minimum(1.0, np.stack([p[rows], low[rows], high[rows], smallest[rows]]))
-        return Surprise(out[0], leading, out[1], out[2], out[3], out[4])
-
-    def promise_per_day(self, family: Integers) -> Floats:
-        """Fewest false alarms a day that anything can promise from this much calibration: (m,).
-
-        With n normal half-minutes the smallest p is 1 / (n + 1): no distribution-free method can promise less
-        than one false alarm in the time that was calibrated on.
-        """
-        return self._smallest[family] * BLOCKS_PER_DAY
+        out[4, ~some] = 1.0  # nothing was scored: nothing can be promised
+        return Surprise(out[0], leading, out[1], out[2], out[3], out[4], out[1], np.zeros(count, np.int64))
 
 
 def _any(owner: Integers, flags: Booleans, count: int) -> Booleans:

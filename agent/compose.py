@@ -7,13 +7,14 @@ import msgspec
 import numpy as np
 
 from agent.attribute import contributions
-from agent.calibrate import Calibration
-from agent.events import Contribution, Event, EventData, Masses, Part, Spread, event_id, iso_time
+from agent.calibrate import BLOCK_S, BLOCKS_PER_DAY, Calibration
+from agent.events import Basis, Contribution, Event, EventData, Masses, Part, Spread, event_id, iso_time
 from agent.explain import explain, strongest
 from agent.judge import Judged
 from agent.layout import Layout
 from agent.quality import CERTAIN
 from agent.records import CAUSES, LABELS, PARTS, Explanation, Quality
+from agent.regime import REGIMES
 from agent.score import Prototypes
 from agent.track import Change
 
@@ -28,8 +29,8 @@ FAULT_WORDS = {
 
 DOUBT_WORDS = {
     "ambiguous": "a fault of the sensor and an unusual movement both fit; it is decided when the signal is clean again",
-    "too_little_calibration": "unusual, but too close to call with {half_minutes} half-minutes of calibration; "
-    "more normal wear narrows the interval [{low:.4f}, {high:.4f}] around the level {alpha:.4f}",
+    "too_little_calibration": "unusual, but too close to call: the interval [{low:.4f}, {high:.4f}] holds the level "
+    "{alpha:.4f}; {remedy}",
     "unlike_anything_seen": "nothing like it was ever seen, falls included; check the sensor, look at the person",
     "poor_signal": "the signal is too poor to tell normal from a fault; it is decided when the sensor delivers again",
 }
@@ -110,11 +111,12 @@ class Composer:
             score=_rounded(surprise.score[window]),
             p_value=_rounded(surprise.p_value[window], 6),
             p_interval=(_exact(surprise.p_low[window]), _exact(surprise.p_high[window])) if scored else None,
-            alpha=_exact(self._sender.alpha),
+            alpha=_exact(verdicts.alpha[window]),
             belief=_masses(verdicts.belief[window]),
             plausibility=_masses(verdicts.plausibility[window]),
             spread=_spread(judged, leading),
-            promise_per_day=_exact(verdicts.promise_per_day[window]),
+            promise_per_day=_exact(surprise.smallest_p[window] * BLOCKS_PER_DAY),
+            basis=_basis(judged, window),
             quality=_quality(judged.quality, rows),
             positions={name: _rounded(judged.scores.score[row]) for name, row in zip(names, rows, strict=True)},
             parts=parts,
@@ -169,15 +171,35 @@ class Composer:
 
     def _doubt_sentence(self, judged: Judged, window: int, explanation: Explanation | None) -> str:
         surprise = judged.surprise
-        smallest = surprise.smallest_p[window]
         facts = {
-            "half_minutes": int(1 / smallest) - 1 if smallest > 0 else 0,
             "low": surprise.p_low[window],
             "high": surprise.p_high[window],
-            "alpha": self._sender.alpha,
+            "alpha": judged.verdicts.alpha[window],
+            "remedy": _remedy(judged.standing.needed[window], REGIMES[judged.standing.regime[window]]),
         }
         doubt = DOUBT_WORDS[CAUSES[int(judged.verdicts.cause[window])]].format(**facts)
         return f"cannot tell: {doubt}" + (f" ({explanation.sentence})" if explanation else "")
+
+
+def _remedy(needed: float, regime: str) -> str:
+    """What would resolve too little calibration."""
+    if needed == 0:
+        return "more normal wear narrows it"
+    if np.isinf(needed):
+        return "no amount of wear can promise this budget; allow more false alarms a day"
+    return f"{needed * BLOCK_S / 60:.0f} more minutes of normal wear of this kind ({regime}) let it promise the budget"
+
+
+def _basis(judged: Judged, window: int) -> Basis:
+    standing, surprise = judged.standing, judged.surprise
+    hours = standing.needed[window] * BLOCK_S / 3600
+    return Basis(
+        regime=REGIMES[standing.regime[window]],  # type: ignore[arg-type]
+        own_half_minutes=int(surprise.own[window]),
+        p_population=_rounded(surprise.p_population[window], 6),
+        at_most_per_day=round(float(standing.at_most_per_day[window]), 2),
+        hours_to_budget=None if np.isinf(hours) else round(float(hours), 2),
+    )
 
 
 def _about_the_sensor(data: EventData) -> EventData:

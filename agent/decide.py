@@ -1,34 +1,33 @@
-"""p-values and evidence of faults -> the set-valued verdict.
+"""Two questions, each answered with masses on sets of labels -> the set-valued verdict.
 
-`normal` is ruled out where p <= alpha: among normal half-minutes exchangeable with the calibration, at most a share
-alpha is so called (see `calibrate`). `novelty` is ruled out where even the lower end of p's interval is above alpha.
-Between the two the calibration cannot tell, and the answer holds both.
+*Is it unusual?* The p-value answers (see `calibrate`, `own`). With alpha the level of the window, a = 1 - alpha / 10
+p_low where even the lower end of p's interval is above alpha, and b = 1 - p / 10 alpha where p <= alpha (0 elsewhere;
+never both):
 
-The same two tests are written as masses on sets of labels, and everything else follows from these, so that set,
-belief and plausibility cannot contradict each other. With a = 1 - min(1, alpha / 2 p_low) where p_low > alpha, and
-b = 1 - p / 2 alpha where p <= alpha (0 elsewhere; never both):
+    {normal, noise}: a     {novelty, noise}: b     all three: 1 - a - b
 
-    {normal}: a     {novelty}: b     {normal, novelty}: 1 - a - b
+It speaks of what was measured, so it never speaks against `noise`.
 
-Evidence q of a fault says that this much of what was seen may be the sensor's doing: the share q of each mass moves
-to the same set with `noise` added, or, from `CERTAIN` on, to {noise} alone (discounting: Shafer 1976, "A
-Mathematical Theory of Evidence", ch. 11). A window that could not be scored has its whole mass on all three.
-A label is ruled out by interval dominance: where the belief in another is at least its own plausibility
-(Zaffalon 2002, J. Stat. Plann. Inference 105:5).
+*Was it measured right?* `Trust` answers (see `evidence`):
+
+    {normal, novelty}: right     {noise}: wrong     all three: 1 - right - wrong
+
+Dempster's rule joins the two (Shafer 1976, "A Mathematical Theory of Evidence", ch. 3); every set of the one shares a
+label with every set of the other, so nothing conflicts and nothing is normalised. A window that could not be scored
+has no answer to the first, and to the second only that it was measured wrong, if it was. Set, belief and plausibility
+follow from the same masses and cannot contradict each other. Which labels are left is for a head to say, see `heads`.
+
+Guarantee: where no mass is on {noise}, `normal` is ruled out exactly where p <= alpha, under either head.
 """
 
 import numpy as np
 
 from agent.calibrate import BLOCKS_PER_DAY
-from agent.quality import CERTAIN
-from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Verdicts
+from agent.heads import SETS, Head, kept_by
+from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Trust, Verdicts
 
-ALIEN_SCORE = 10.0
-"""Where the open part of the score is beyond this many scales from normal, nothing like it was ever seen: the hardest
-of 1,273 falls of SisFall is at 6. Novelty or a fault? The answer holds both."""
-
-SETS = np.array([[bits >> label & 1 for label in range(3)] for bits in range(8)], dtype=float)
-"""(8, 3) the subsets of `LABELS`, numbered by their bits: 1 = {normal}, 2 = {noise}, 4 = {novelty}, 7 = all."""
+DOUBT_LEFT = 0.1
+"""Mass that stays undecided at the level itself; it shrinks in proportion as p leaves the level behind."""
 
 
 def level(false_alarms_per_day: float) -> float:
@@ -36,49 +35,31 @@ def level(false_alarms_per_day: float) -> float:
     return false_alarms_per_day / BLOCKS_PER_DAY
 
 
-def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float, alien: Booleans) -> Verdicts:
+def decide(surprise: Surprise, trust: Trust, alpha: Floats, head: Head = "interval_dominance") -> Verdicts:
     """The verdict of each window.
 
     Args:
         surprise: calibrated scores of n windows.
-        fault: (n,) evidence of a fault of the leading position, in [0, 1]; of any where none could be scored.
-        promise_per_day: (n,) see `Calibration.promise_per_day`.
-        alpha: level at which `normal` is ruled out.
-        alien: (n,) nothing like it was ever seen, see `ALIEN_SCORE`.
+        trust: of n windows: that of the leading position; of the worst where none could be scored.
+        alpha: (n,) level at which `normal` is ruled out, in (0, 1].
+        head: which rule picks the labels.
     """
     unscored = np.isnan(surprise.p_value)
-    alien = alien & ~unscored  # what was too poor to score was not seen at all
-    masses = _masses(surprise, fault, alpha, alien)
+    masses = _masses(surprise, trust, alpha, unscored)
     belief, plausibility = masses[:, [1, 2, 4]], np.clip(masses @ SETS, 0.0, 1.0)
-    labels = _undominated(belief, plausibility)
-    return Verdicts(labels, belief, plausibility, _causes(labels, unscored, alien), promise_per_day)
+    labels = kept_by(head, masses)
+    return Verdicts(labels, belief, plausibility, _causes(labels, unscored, trust.alien & ~unscored), alpha)
 
 
-def _masses(surprise: Surprise, fault: Floats, alpha: float, alien: Booleans) -> Floats:
+def _masses(surprise: Surprise, trust: Trust, alpha: Floats, unscored: Booleans) -> Floats:
     """(n, 8) mass of each of `SETS`; rows sum to 1."""
-    unscored = np.isnan(surprise.p_value)
     p, p_low = np.where(unscored, 1.0, surprise.p_value), np.where(unscored, 1.0, surprise.p_low)
-    masses = np.zeros((len(p), 8))
-    masses[:, 1] = np.where(p_low > alpha, 1 - alpha / (2 * np.maximum(p_low, alpha)), 0.0)
-    masses[:, 4] = np.where(p <= alpha, 1 - p / (2 * alpha), 0.0)
-    masses[:, 5] = 1 - masses[:, 1] - masses[:, 4]
-    masses[alien] = np.eye(8)[6]
-    masses[unscored] = np.eye(8)[7]
-    certain = fault >= CERTAIN
-    out = masses * (1 - fault[:, None])
-    out[certain, 2] += fault[certain]
-    for bits in range(1, 8):
-        out[~certain, bits | 2] += (fault * masses[:, bits])[~certain]
-    return out
-
-
-def _undominated(belief: Floats, plausibility: Floats) -> Booleans:
-    """(n, 3) labels whose plausibility exceeds the belief in every other one."""
-    labels = plausibility > 0
-    for label in range(3):
-        others = np.delete(belief, label, axis=1).max(axis=1)
-        labels[:, label] &= plausibility[:, label] > others
-    return labels
+    usual = np.where(~unscored & (p_low > alpha), 1 - DOUBT_LEFT * alpha / np.maximum(p_low, alpha), 0.0)
+    unusual = np.where(~unscored & (p <= alpha), 1 - DOUBT_LEFT * p / alpha, 0.0)
+    right = np.where(unscored, 0.0, trust.right)
+    open_, unsure = 1 - usual - unusual, 1 - right - trust.wrong
+    columns = (0 * p, usual * right, trust.wrong, usual * unsure, unusual * right, open_ * right, unusual * unsure)
+    return np.stack((*columns, open_ * unsure), axis=1)
 
 
 def _causes(labels: Booleans, unscored: Booleans, alien: Booleans) -> Integers:

@@ -62,6 +62,21 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """How far an ensemble of teachers would disagree on such a window, as the student foretells."""
 
 
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """What the p-value and its promise rest on."""
+
+    regime: Literal["still", "moving", "vigorous"]
+    """What the wearer was doing just before; half-minutes are compared with their own kind."""
+    own_half_minutes: Annotated[int, msgspec.Meta(ge=0)]
+    """Half-minutes of the wearer's own normal wear of this kind that `p_value` rests on, beside the population's."""
+    p_population: Unit | None
+    """p-value by the population alone: what it would be had nothing been learnt from this wearer."""
+    at_most_per_day: Annotated[float, msgspec.Meta(ge=0)]
+    """False alarms a day below which this wearer's rate lies with 95 %, by all that was counted so far."""
+    hours_to_budget: Annotated[float, msgspec.Meta(ge=0)] | None
+    """Hours of wear of this kind until the budget can be promised; 0 = now, null = never with this much memory."""
+
+
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
 
@@ -85,7 +100,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     p_interval: tuple[Unit, Unit] | None
     """95 % interval of `p_value` that follows from the finite calibration set."""
     alpha: Unit
-    """Level at which `normal` is ruled out."""
+    """Level at which `normal` is ruled out: follows from the budget, and is halved at most where alarms exceed it."""
     belief: Masses
     plausibility: Masses
     spread: Spread | None
@@ -98,6 +113,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[str, Part] = {}
     """What the score of the leading position is made of: `open` (unlike anything normal), `fall` (like falls that were
     labelled), `freezing` (trembling in place)."""
+    basis: Basis | None = None
+    """What `p_value` and `promise_per_day` rest on."""
     resembles: Literal["", "fall", "freezing"] = ""
     """The known novelty that it resembles most, if any."""
     contributions: list[Contribution] = []

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.calibrate import BLOCKS_PER_DAY, Calibration
-from agent.decide import ALIEN_SCORE, decide
+from agent.calibrate import Calibration
+from agent.evidence import weigh
+from agent.heads import Head
 from agent.layout import Layout
+from agent.prudence import Prudence
 from agent.quality import CERTAIN, Assessor
-from agent.records import OPEN, PARTS, Floats, Quality, Scores, Surprise, Verdicts, Windows
+from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -35,6 +37,7 @@ class Judged:
     fault: Floats
     """(m,) strongest evidence of a fault of each row."""
     verdicts: Verdicts
+    standing: Standing
 
     def parts(self) -> Floats:
         """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
@@ -45,17 +48,18 @@ class Judged:
 
 
 class Judge:
-    """Judges windows; its only state is what each stream showed last."""
+    """Judges windows; remembers what each stream showed last, and what is normal for each wearer."""
 
-    def __init__(self, model: Model, alpha: float) -> None:
+    def __init__(self, model: Model, alpha: float, head: Head = "interval_dominance") -> None:
+        """`alpha`: level that follows from the budget, in (0, 1]; `head`: rule that picks the labels."""
+        layout = self._layout = model.layout
         self.model = model
-        self.alpha = alpha
-        self._assessor = Assessor(model.layout.rate_hz)
-        layout = model.layout
+        self._assessor = Assessor(layout.rate_hz)
         self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
+        self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head)
 
     def judge(self, windows: Windows) -> Judged:
-        """Judge n windows with m rows."""
+        """Judge n windows with m rows; of one wearer never before those already judged."""
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s)
@@ -63,14 +67,10 @@ class Judge:
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)
-        calibration = self.model.calibration
-        surprise = calibration.rank(windows, scores.score, fault < CERTAIN)
-        spokesman = _spokesman(windows, surprise, fault)
-        # several positions share the level, so each can promise less than alone; NaN where nothing was scored
-        promise = np.fmax(surprise.smallest_p * BLOCKS_PER_DAY, calibration.promise_per_day(family[spokesman]))
-        alien = scores.parts[spokesman, OPEN] > ALIEN_SCORE
-        verdicts = decide(surprise, fault[spokesman], promise, self.alpha, alien)
-        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts)
+        population = self.model.calibration.rank(windows, scores.score, fault < CERTAIN)
+        trust = weigh(quality, scores).of(_spokesman(windows, population, fault))
+        surprise, verdicts, standing = self.prudence.answer(windows, population, trust)
+        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts, standing)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:

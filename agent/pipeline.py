@@ -44,7 +44,7 @@ class Pipeline:
         self._topics = Topics(settings.site, settings.gateway)
         self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
         self._cutter = Cutter(self._streams)
-        self._judge = Judge(bundle.model, alpha)
+        self._judge = Judge(bundle.model, alpha, settings.alarms.head)
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)

@@ -131,6 +131,30 @@ class Surprise:
     """(n,) upper end."""
     smallest_p: Floats
     """(n,) the smallest p-value that this calibration set can give."""
+    p_population: Floats
+    """(n,) p-value by the population alone, whatever the wearer's own wear has added since."""
+    own: Integers
+    """(n,) the wearer's own half-minutes, in this regime, that `p_value` rests on."""
+
+    def of(self, rows: Integers) -> "Surprise":
+        """Some windows of it."""
+        return Surprise(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Was it measured right? What `right` and `wrong` leave is ignorance."""
+
+    right: Floats
+    """(m,) mass on {normal, novelty}, in [0, 1]."""
+    wrong: Floats
+    """(m,) mass on {noise}; right + wrong <= 1."""
+    alien: Booleans
+    """(m,) unlike anything seen in training, known falls and faults included."""
+
+    def of(self, rows: Integers) -> "Trust":
+        """Some rows of it."""
+        return Trust(self.right[rows], self.wrong[rows], self.alien[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +169,24 @@ class Verdicts:
     """(n, 3) in [0, 1], >= belief."""
     cause: Integers
     """(n,) index in `CAUSES`; 0 exactly where one label is left."""
-    promise_per_day: Floats
-    """(n,) false alarms a day that the calibration so far can honestly promise, at the best."""
+    alpha: Floats
+    """(n,) level at which `normal` was ruled out."""
+
+    def of(self, rows: Integers) -> "Verdicts":
+        """Some windows of it."""
+        return Verdicts(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the calibration of each window's wearer has come to."""
+
+    regime: Integers
+    """(n,) index in `agent.regime.REGIMES`: what the wearer was doing just before."""
+    at_most_per_day: Floats
+    """(n,) false alarms a day below which the wearer's rate lies with 95 %."""
+    needed: Floats
+    """(n,) half-minutes of the wearer's own, in this regime, until the budget can be promised; inf = it never can."""
 
 
 @dataclass(frozen=True, slots=True)

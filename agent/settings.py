@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from agent.errors import SettingsError
+from agent.heads import Head
 from agent.records import RuntimeName
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -35,6 +36,8 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     false_alarms_per_day: Annotated[float, msgspec.Meta(gt=0, le=2880)] = 24.0
     """Budget per wearer. One an hour by default, which the shipped calibration can promise for a waist; a wrist alone
     needs 60 a day, below that it answers with doubt."""
+    head: Head = "interval_dominance"
+    """Which rule picks the labels of a verdict: the prudent one, or `interval_criterion`, which abstains less often."""
     trigger_windows: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     """Windows in a row that rule out `normal` before an alarm starts."""
     refractory_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 30.0

@@ -65,7 +65,7 @@ def test_the_smallest_p_and_the_promise_follow_from_the_size_of_the_calibration(
     surprise = rank([0, 1], [0, 1], [99.0, 99.0])
     assert surprise.p_value.tolist() == pytest.approx([1 / 100, 1 / 400])
     assert surprise.smallest_p.tolist() == pytest.approx([1 / 100, 1 / 400])
-    promise = CALIBRATION.promise_per_day(np.array([0, 1]))
+    promise = surprise.smallest_p * BLOCKS_PER_DAY
     assert promise.tolist() == pytest.approx([BLOCKS_PER_DAY / 100, BLOCKS_PER_DAY / 400])
 
 
@@ -96,8 +96,9 @@ def test_a_position_that_could_not_be_scored_is_left_out():
     alone, _, _ = CALIBRATION.p_values(np.array([0.3]), np.array([1]))
     assert surprise.p_value[0] == alone[0]
     assert surprise.leading_row.tolist() == [1, -1]
-    for values in (surprise.score, surprise.p_value, surprise.p_low, surprise.p_high, surprise.smallest_p):
+    for values in (surprise.score, surprise.p_value, surprise.p_low, surprise.p_high):
         assert np.isnan(values[1])
+    assert surprise.smallest_p[1] == 1  # nothing can be promised
 
 
 def test_no_window_gives_nothing():
@@ -108,7 +109,7 @@ def test_a_calibration_without_any_half_minute_promises_nothing():
     empty = Calibration((family(0),))
     surprise = empty.rank(windows([0], [0]), np.array([1e9]), np.array([True]))
     assert surprise.p_value[0] == 1
-    assert empty.promise_per_day(np.array([0]))[0] == BLOCKS_PER_DAY
+    assert surprise.smallest_p[0] == 1
 
 
 @given(

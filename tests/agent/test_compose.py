@@ -133,7 +133,8 @@ def test_each_doubt_names_its_cause_even_where_nothing_could_be_scored(composer,
         surprise = judged.surprise
         if not scored:
             nothing = np.full(len(surprise.score), np.nan)
-            surprise = type(surprise)(nothing, np.full(len(nothing), -1), nothing, nothing, nothing, nothing)
+            values = dict.fromkeys(("score", "p_value", "p_low", "p_high", "p_population"), nothing)
+            surprise = replace(surprise, **values, leading_row=np.full(len(nothing), -1))
         data = told_of(composer, replace(judged, verdicts=verdicts, surprise=surprise), 3, "abstention").data
         assert data.cause == CAUSES[cause]
         assert data.sentence.startswith("cannot tell: ")

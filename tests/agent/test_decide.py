@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from agent.calibrate import BLOCKS_PER_DAY
 from agent.decide import decide, level
 from agent.quality import CERTAIN
-from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise
+from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise, Trust
 
 ALPHA = 1 / 120
+HEADS = ("interval_dominance", "interval_criterion")
 
 
 def surprise(p, low=None, high=None):
@@ -19,17 +20,26 @@ def surprise(p, low=None, high=None):
     high = np.minimum(1, 2 * p) if high is None else np.atleast_1d(np.array(high, float))
     score = np.where(np.isnan(p), np.nan, 1.0)
     leading = np.where(np.isnan(p), -1, np.arange(len(p)))
-    return Surprise(score, leading, p, low, high, np.where(np.isnan(p), np.nan, 0.001))
+    smallest = np.where(np.isnan(p), 1.0, 0.001)
+    return Surprise(score, leading, p, low, high, smallest, p, np.zeros(len(p), np.int64))
 
 
-def known(count):
-    """(count,) nothing is beyond all that was ever seen."""
-    return np.zeros(count, np.bool_)
+def trusted(fault, alien=False):
+    """Trust by physics alone, as `evidence` gives it; `alien` where nothing was ever like it."""
+    fault = np.atleast_1d(np.array(fault, float))
+    alien = np.broadcast_to(np.asarray(alien), fault.shape)
+    wrong = np.where(fault >= CERTAIN, fault, 0.0)
+    return Trust(np.where(alien & (wrong == 0), 0.0, 1 - fault), wrong, alien)
 
 
-def answer(p, low=None, fault=0.0, *, alien=False, alpha=ALPHA):
+def every(size, alpha=ALPHA):
+    """(size,) the same level."""
+    return np.full(size, alpha)
+
+
+def answer(p, low=None, fault=0.0, *, alien=False, alpha=ALPHA, head="interval_dominance"):
     """(labels, cause) of one window."""
-    verdicts = decide(surprise(p, low), np.array([fault]), np.array([24.0]), alpha, np.array([alien]))
+    verdicts = decide(surprise(p, low), trusted(fault, alien), every(1, alpha), head)
     labels = {label for label, kept in zip(LABELS, verdicts.labels[0], strict=True) if kept}
     return labels, CAUSES[int(verdicts.cause[0])]
 
@@ -94,7 +104,7 @@ def test_a_doubtful_signal_with_common_movement_stays_normal_or_says_poor_signal
 
 def test_a_lower_p_never_makes_novelty_less_believed():
     p = np.linspace(1e-4, 1, 2000)
-    verdicts = decide(surprise(p), np.zeros(2000), np.full(2000, 24.0), ALPHA, known(2000))
+    verdicts = decide(surprise(p), trusted(np.zeros(2000)), every(2000))
     assert (np.diff(verdicts.belief[:, NOVELTY]) <= 1e-12).all()
     assert (np.diff(verdicts.plausibility[:, NORMAL]) >= -1e-12).all()
 
@@ -102,19 +112,20 @@ def test_a_lower_p_never_makes_novelty_less_believed():
 def test_more_evidence_of_a_fault_never_makes_noise_less_plausible():
     for p in (0.5, 2 * ALPHA, ALPHA / 5):
         fault = np.linspace(0, 1, 500)
-        verdicts = decide(surprise(np.full(500, p)), fault, np.full(500, 24.0), ALPHA, known(500))
+        verdicts = decide(surprise(np.full(500, p)), trusted(fault), every(500))
         assert (np.diff(verdicts.plausibility[:, NOISE]) >= -1e-12).all()
 
 
-def test_normal_is_ruled_out_no_more_often_than_p_falls_to_alpha():
+@pytest.mark.parametrize("head", HEADS)
+def test_normal_is_ruled_out_no_more_often_than_p_falls_to_alpha(head):
     """What the guarantee of `calibrate` needs: without a fault, an answer without `normal` means p <= alpha."""
     p = np.linspace(1e-4, 1, 5000)
-    verdicts = decide(surprise(p), np.zeros(5000), np.full(5000, 24.0), ALPHA, known(5000))
+    verdicts = decide(surprise(p), trusted(np.zeros(5000)), every(5000), head)
     assert np.array_equal(~verdicts.labels[:, NORMAL], p <= ALPHA)
 
 
 def test_no_window_gets_no_verdict():
-    verdicts = decide(surprise(np.empty(0)), np.empty(0), np.empty(0), ALPHA, known(0))
+    verdicts = decide(surprise(np.empty(0)), trusted(np.empty(0)), every(0))
     assert verdicts.labels.shape == (0, 3)
 
 
@@ -126,15 +137,16 @@ def shares(low=0.0, high=1.0):
     p=st.lists(st.one_of(shares(1e-6), st.just(np.nan), st.just(ALPHA)), min_size=1, max_size=20),
     data=st.data(),
     alpha=st.one_of(shares(1e-6), st.just(ALPHA), st.just(1.0)),
+    head=st.sampled_from(HEADS),
 )
 @settings(max_examples=50, deadline=None, derandomize=True)
-def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
+def test_every_verdict_is_consistent_with_its_masses(p, data, alpha, head):
     size = len(p)
     many = {"min_size": size, "max_size": size}
     low = np.array(p) * data.draw(st.lists(shares(), **many))
     fault = np.array(data.draw(st.lists(st.one_of(shares(), st.sampled_from([0.0, 0.5, CERTAIN, 1.0])), **many)))
     alien = np.array(data.draw(st.lists(st.booleans(), **many)))
-    verdicts = decide(surprise(p, low), fault, np.full(size, 24.0), alpha, alien)
+    verdicts = decide(surprise(p, low), trusted(fault, alien), every(size, max(alpha, 1e-9)), head)
     belief, plausibility, labels = verdicts.belief, verdicts.plausibility, verdicts.labels
     assert np.isfinite(belief).all()
     assert ((belief >= 0) & (belief <= plausibility + 1e-12) & (plausibility <= 1)).all()
@@ -142,12 +154,30 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
     assert (plausibility.sum(axis=1) >= 1 - 1e-9).all()
     assert labels.any(axis=1).all()
     assert np.array_equal(labels.sum(axis=1) == 1, verdicts.cause == 0)
-    for window in range(size):
+    for window in range(size if head == "interval_dominance" else 0):
         for label in range(3):
-            others = [belief[window, other] for other in range(3) if other != label]
-            beaten = plausibility[window, label] <= max(others) or plausibility[window, label] == 0
-            assert labels[window, label] != beaten
+            beaten = plausibility[window, label] <= 0.5 + 1e-9
+            assert labels[window, label] != beaten or labels[window].sum() == 1
         assert labels[window, int(plausibility[window].argmax())]
+
+
+def test_what_nothing_was_ever_like_does_not_rule_out_normal_by_itself():
+    """The guarantee holds for strange sensors too."""
+    labels, cause = answer(2 * ALPHA, ALPHA / 2, alien=True)
+    assert (labels, cause) == (set(LABELS), "unlike_anything_seen")
+
+
+@pytest.mark.parametrize("p", [0.5, 2 * ALPHA, ALPHA / 5])
+@pytest.mark.parametrize("fault", [0.0, 0.3, 0.55, 0.7, 0.95])
+def test_the_interval_criterion_abstains_no_more_than_interval_dominance(p, fault):
+    prudent, _ = answer(p, p / 2, fault)
+    bold, _ = answer(p, p / 2, fault, head="interval_criterion")
+    assert bold <= prudent
+
+
+def test_the_interval_criterion_decides_some_of_what_interval_dominance_leaves_open():
+    assert answer(ALPHA / 5, fault=0.55) == ({"noise", "novelty"}, "ambiguous")
+    assert answer(ALPHA / 5, fault=0.55, head="interval_criterion") == ({"novelty"}, "")
 
 
 @given(p=shares(1e-6), share=shares(), fault=shares(), alpha=shares(1e-6), alien=st.booleans())
@@ -155,7 +185,7 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
 def test_the_masses_sum_to_one(p, share, fault, alpha, alien):
     from agent.decide import _masses
 
-    masses = _masses(surprise(p, p * share), np.array([fault]), alpha, np.array([alien]))
+    masses = _masses(surprise(p, p * share), trusted(fault, alien), every(1, alpha), np.isnan(np.array([p])))
     assert masses.sum() == pytest.approx(1, abs=1e-9)
     assert masses.min() >= 0
     assert masses[0, 0] == 0  # nothing on the empty set

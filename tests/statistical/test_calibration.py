@@ -12,7 +12,7 @@ from scipy.stats import binom, binomtest, norm
 
 from agent.calibrate import Calibration, FamilyCalibration
 from agent.decide import decide
-from agent.records import NORMAL, Windows
+from agent.records import NORMAL, Trust, Windows
 from export.calibration import CONFIDENCE, design_effect, half_minutes, intervals
 
 LEVEL = 1e-4
@@ -104,7 +104,7 @@ def test_normal_is_ruled_out_in_at_most_alpha_of_normal_half_minutes():
     for _ in range(DRAWS):
         calibration = Calibration((family(rng.normal(size=99)),))
         surprise = p_of(calibration, [rng.normal()], [0])
-        verdicts = decide(surprise, np.zeros(1), np.ones(1), alpha, np.zeros(1, np.bool_))
+        verdicts = decide(surprise, Trust(np.ones(1), np.zeros(1), np.zeros(1, np.bool_)), np.full(1, alpha))
         hits += not verdicts.labels[0, NORMAL]
     assert_at_most(hits, DRAWS, alpha)
 
