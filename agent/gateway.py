@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from agent.clock import Clock
 from agent.contract.schemas import identities
-from agent.counters import Counters
+from agent.counters import Counters, worth_a_line
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.messages import Delivery, Describe
@@ -132,10 +132,10 @@ class Gateway:
             log.exception("%d events are lost with this stop", self.pipeline.health().get("waiting", 0))
 
     def _tell_put_error(self, error: OutboxError) -> None:
-        """A full disk fails at every step: log the 1st, 2nd, 4th, 8th ... failure."""
+        """A full disk fails at every step."""
         self.counters.count("outbox_put_errors")
         seen = self.counters.counts["outbox_put_errors"]
-        if seen & (seen - 1) == 0:
+        if worth_a_line(seen):
             log.warning("%s (%d times so far)", error, seen)
 
     @staticmethod
