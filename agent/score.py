@@ -128,10 +128,6 @@ class Anatomy:
         """Some rows of it."""
         return Anatomy(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
-    def strangeness(self, context_weight: float) -> Singles:
-        """(m, segments, 4, 4) what each place adds to the raw open score of its segment."""
-        return np.asarray(self.from_prototype**2 + context_weight * self.from_context**2, dtype=np.float32)
-
 
 class Scorer:
     """Runs the network and measures the distances; remembers the last windows of each stream."""
@@ -160,7 +156,7 @@ class Scorer:
         from_prototype = (embedding - self._nearest(embedding, family)).reshape(shape)
         expected = np.clip(answer.expected, -LARGEST, LARGEST)
         from_context = (embedding - expected).reshape(shape)
-        by_segment = (from_prototype**2 + known.context_weight * from_context**2).sum(axis=(2, 3))
+        by_segment = strangeness(from_prototype, from_context, known.context_weight).sum(axis=(2, 3))
         decides, each = by_segment.argmax(axis=1), np.arange(len(embedding))
         raw = by_segment[each, decides].astype(np.float64)
         strange = norms.standardise(raw, family, OPEN)
@@ -221,6 +217,11 @@ class Scorer:
         if legs.any():
             out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * [2 / 3, 2 / 3, 2 / 3, 2.0]
         return out
+
+
+def strangeness(from_prototype: Singles, from_context: Singles, context_weight: float) -> Singles:
+    """(m, segments, 4, 4) what each place adds to the raw open score of its segment."""
+    return np.asarray(from_prototype**2 + context_weight * from_context**2, dtype=np.float32)
 
 
 def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats]:
