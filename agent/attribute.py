@@ -55,5 +55,5 @@ def _trembling(anatomy: Anatomy) -> Singles:
     """The index of each axis, in equal parts over the segments: it is one number of the whole window."""
     m, segments, axes, descriptors = anatomy.from_prototype.shape
     places = np.zeros((m, axes, segments, descriptors), np.float32)
-    places[..., MOVEMENT] = 0.25 * np.maximum(anatomy.trembling, 0)[:, :, None] / segments
+    places[..., MOVEMENT] = np.maximum(anatomy.trembling, 0)[:, :, None] / segments
     return places

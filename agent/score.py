@@ -48,6 +48,8 @@ average precision on Stanford's walks .41 with it and .23 without, of falls at t
 .71 and .81."""
 MOST = 60.0
 """Parts are cut off here before exp."""
+TREMBLING = (1 / 6, 1 / 6, 1 / 6, 1 / 2)
+"""Weights in the freeze index of a row: x, y and z together count as much as the magnitude."""
 MERGED = len(PARTS)
 """Column of `Norms` that standardises the merged score."""
 
@@ -120,7 +122,7 @@ class Anatomy:
     remembered: Booleans
     """(m, LAGS) where there are any"""
     trembling: Floats
-    """(m, 4 axes) freeze index; 0 for families that are no legs"""
+    """(m, 4 axes) what each axis adds to the freeze index of the row; 0 for families that are no legs"""
     weight: Floats
     """(m, parts) by how much the merged score rises with each part; rows sum to 1 at most"""
 
@@ -161,7 +163,7 @@ class Scorer:
         raw = by_segment[each, decides].astype(np.float64)
         strange = norms.standardise(raw, family, OPEN)
         trembling = self._trembling(rows)
-        now = np.column_stack([embedding, strange, 0.25 * trembling.sum(axis=1)]).astype(np.float32)
+        now = np.column_stack([embedding, strange, trembling.sum(axis=1)]).astype(np.float32)
         usable = rows.missing <= MOST_MISSING
         before, remembered = _recalled(self._past, rows, now, usable)
         places = before[..., :-2]
@@ -209,13 +211,11 @@ class Scorer:
         return np.minimum(lasting, self._prototypes.habit)
 
     def _trembling(self, rows: Rows) -> Floats:
-        """(m, 4) freeze index, weighted so that its sum over the axes is four times that of a row: x, y and z count as
-        much as the magnitude alone.
-        """
+        """(m, 4) what each axis adds to the freeze index of its row."""
         out = np.zeros((len(rows.family), 4))
         legs = np.isfinite(self._prototypes.norms.scale[rows.family, FREEZING])
         if legs.any():
-            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * [2 / 3, 2 / 3, 2 / 3, 2.0]
+            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * TREMBLING
         return out
 
 

@@ -16,7 +16,7 @@ def part_sums(made, anatomy):
     places = anatomy.from_prototype**2 + made.prototypes.context_weight * anatomy.from_context**2
     head, normal = made.prototypes.known, anatomy.embedding - anatomy.from_prototype.reshape(len(places), -1)
     here, there = (head.evidence(e, anatomy.before, anatomy.remembered) for e in (anatomy.embedding, normal))
-    trembling = 0.25 * np.maximum(anatomy.trembling, 0).sum(axis=1)
+    trembling = np.maximum(anatomy.trembling, 0).sum(axis=1)
     return np.stack([places.sum(axis=(2, 3)).max(axis=1), here - there, trembling], axis=1)
 
 
