@@ -36,7 +36,8 @@ SHARED = -1
 MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
 LARGEST = 4.0
-"""The embedding ends here, so nothing beyond can be expected."""
+"""The embedding is cut off at this many standard deviations: one broken number must not drown fifteen sound ones, and
+the 8-bit form cuts off thereabouts anyway. So nothing beyond can be expected."""
 HABIT = slice(6, 16)
 """Windows ago, less one, that make the habit."""
 ECHOES = 2
