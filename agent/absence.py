@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from agent.compose import Sender
-from agent.events import Event, EventData, Masses, Phase, event_id, iso_time
+from agent.events import Event, EventData, Masses, Phase, iso_time
 from agent.ingest import Streams
 
 LOOK_S = 5.0
@@ -89,12 +89,5 @@ class Absences:
             bundle_digest=sender.bundle_digest,
             scored=iso_time(now_s),
         )
-        return Event(
-            # One kind, but a happening of its own for each sensor: two may fall silent at the same time.
-            id=event_id(sender.gateway, wearer, sender.bundle_digest, f"silence/{position}", since_s),
-            source=f"veille/{sender.site}/{sender.gateway}",
-            type="org.veille.event.silence.v1",
-            subject=wearer,
-            time=iso_time(now_s),
-            data=data,
-        )
+        # One kind, but a happening of its own for each sensor: two may fall silent at the same time.
+        return sender.event(data, f"silence/{position}", since_s)

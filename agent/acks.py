@@ -11,7 +11,7 @@ import msgspec
 
 from agent import messages
 from agent.audience import Audience
-from agent.counters import Counters
+from agent.counters import Counters, worth_a_line
 from agent.outbox import Outbox
 
 log = logging.getLogger("veille")
@@ -78,9 +78,8 @@ class AckBox:
         self._many += len(held) - before
 
     def _refuse(self, name: str, topic: str, why: str) -> bool:
-        """Count; the 1st, 2nd, 4th, 8th ... is logged."""
         self._counters.count(name)
         seen = self._counters.counts[name]
-        if seen & (seen - 1) == 0:
+        if worth_a_line(seen):
             log.warning("%s (%d so far): %s: %s", name, seen, topic[-200:], why[:300])
         return False

@@ -10,7 +10,7 @@ and the difference between a mean and its logarithm) is the offset: score = sum 
 import numpy as np
 
 from agent.records import FALL, FREEZING, OPEN, Integers, Singles
-from agent.score import MERGED, Anatomy, Prototypes
+from agent.score import MERGED, Anatomy, Prototypes, strangeness
 
 MOVEMENT = 1
 """The descriptor that trembling is filed under."""
@@ -35,7 +35,7 @@ def _spread_out(weight: np.ndarray, places: Singles) -> Singles:
 
 def _open(anatomy: Anatomy, prototypes: Prototypes) -> Singles:
     """Only the segment that decides has shares: the others could change without changing the score."""
-    strange = anatomy.strangeness(prototypes.context_weight)
+    strange = strangeness(anatomy.from_prototype, anatomy.from_context, prototypes.context_weight)
     decides = strange.sum(axis=(2, 3)).argmax(axis=1)
     mask = np.arange(strange.shape[1]) == decides[:, None]  # (m, segments)
     placed: Singles = strange * mask[:, :, None, None]
@@ -55,5 +55,5 @@ def _trembling(anatomy: Anatomy) -> Singles:
     """The index of each axis, in equal parts over the segments: it is one number of the whole window."""
     m, segments, axes, descriptors = anatomy.from_prototype.shape
     places = np.zeros((m, axes, segments, descriptors), np.float32)
-    places[..., MOVEMENT] = 0.25 * np.maximum(anatomy.trembling, 0)[:, :, None] / segments
+    places[..., MOVEMENT] = np.maximum(anatomy.trembling, 0)[:, :, None] / segments
     return places

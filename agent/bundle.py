@@ -8,7 +8,7 @@ live path, on the runtime that will be used; whatever differs is a `BundleError`
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -286,8 +286,7 @@ def _norms(arrays: Arrays) -> Norms:
 
 
 def _known(arrays: Arrays) -> Known:
-    names = ("first", "first_bias", "second", "second_bias", "last", "last_bias")
-    numbers = {name: arrays[f"known_{name}"].astype(np.float32) for name in names}
+    numbers = {field.name: arrays[f"known_{field.name}"].astype(np.float32) for field in fields(Known)}
     last_bias = float(numbers.pop("last_bias"))
     return Known(**numbers, last_bias=last_bias)
 

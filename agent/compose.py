@@ -56,6 +56,17 @@ class Sender:
     prototypes: Prototypes
     calibration: Calibration
 
+    def event(self, data: EventData, happening: str, start_s: float) -> Event:
+        """What has happened, in its envelope; `happening` and `start_s` tell it from others of the wearer."""
+        return Event(
+            id=event_id(self.gateway, data.wearer, self.bundle_digest, happening, start_s),
+            source=f"veille/{self.site}/{self.gateway}",
+            type=f"org.veille.event.{data.kind}.v1",
+            subject=data.wearer,
+            time=data.end,
+            data=data,
+        )
+
 
 class Composer:
     """Builds events; the only thing it remembers is what was last said of an open happening."""
@@ -74,16 +85,7 @@ class Composer:
         if not isinstance(said, EventData):
             raise TypeError("a happening ended that never started")
         data = msgspec.structs.replace(said, phase=change.phase, revision=change.revision, end=iso_time(change.at_s))
-        sender, kind = self._sender, happening.kind
-        wearer = self._wearers[change.wearer]
-        return Event(
-            id=event_id(sender.gateway, wearer, sender.bundle_digest, kind, happening.start_s),
-            source=f"veille/{sender.site}/{sender.gateway}",
-            type=f"org.veille.event.{kind}.v1",
-            subject=wearer,
-            time=iso_time(change.at_s),
-            data=data,
-        )
+        return self._sender.event(data, happening.kind, happening.start_s)
 
     def _data(self, change: Change, judged: Judged, now_s: float) -> EventData:
         data = self._facts(change, judged, now_s)

@@ -18,6 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.counters import worth_a_line
 from agent.credentials import add_credentials
 from agent.errors import SettingsError
 from agent.settings import Broker
@@ -256,8 +257,8 @@ class Connection:
         self._hooks.published(mid, code)
 
     def _say_lost(self, delay_s: float) -> None:
-        """Log the 1st, 2nd, 4th, 8th ... failure in a row: an outage of days is no flood."""
-        if not self._stop.is_set() and self.failures & (self.failures - 1) == 0:
+        """Log some of the failures in a row: an outage may last for days."""
+        if not self._stop.is_set() and worth_a_line(self.failures):
             where = f"{self._broker.host}:{self._broker.port}"
             why = self._reason or "connection lost"
             log.warning("no connection to %s: %s; next attempt in %.1f s", where, why, delay_s)

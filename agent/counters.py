@@ -28,13 +28,18 @@ class Counters:
             self.counts[name] += n
 
     def refuse(self, error: PacketError) -> None:
-        """Count a refused packet; the 1st, 2nd, 4th, 8th ... of a reason is logged, so a flood is no flood."""
+        """Count a refused packet; of each reason only some are logged (`worth_a_line`)."""
         self.counts[error.reason] += 1
         self.latest.append(str(error))
         seen = self.counts[error.reason]
-        if seen & (seen - 1) == 0:
+        if worth_a_line(seen):
             log.warning("packet refused (%d so far): %s", seen, error)
 
     def snapshot(self) -> dict[str, int]:
         """The counts now, names in alphabetical order."""
         return dict(sorted(self.counts.items()))
+
+
+def worth_a_line(seen: int) -> bool:
+    """Whether what was seen so often is logged once more: the 1st, 2nd, 4th, 8th ... time, so a flood is no flood."""
+    return seen & (seen - 1) == 0

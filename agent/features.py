@@ -39,10 +39,15 @@ def _hold(samples: Singles, present: np.ndarray) -> Singles:
     return np.take_along_axis(samples, np.maximum.accumulate(places, axis=-1), axis=-1)
 
 
+def four_axes(samples_g: Singles) -> Singles:
+    """(m, 3, samples) in g, NaN = missing -> (m, 4, samples) in g: x, y, z with the gaps filled, and the magnitude."""
+    filled = fill_missing(samples_g)
+    return np.concatenate([filled, np.linalg.norm(filled, axis=1, keepdims=True)], axis=1)
+
+
 def extract(samples_g: Singles, segments: int) -> Singles:
     """(m, 3, samples) in g, NaN = missing -> (m, 8, samples), unitless, about [-8, 8]."""
-    filled = fill_missing(samples_g)
-    four = np.concatenate([filled, np.sqrt((filled**2).sum(axis=1, keepdims=True))], axis=1)  # (m, 4, samples)
+    four = four_axes(samples_g)
     parts = four.reshape(len(four), 4, segments, four.shape[2] // segments)
     fine = (parts - parts.mean(axis=3, keepdims=True)).reshape(four.shape) / FINE_G
     return (

@@ -3,24 +3,23 @@
 import fcntl
 import importlib.metadata
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 from agent.clock import Clock
 from agent.contract.schemas import identities
-from agent.counters import Counters
+from agent.counters import Counters, worth_a_line
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.messages import Delivery, Describe
 from agent.outbox import Outbox
 from agent.publish import Publisher
 from agent.settings import Settings
+from agent.signals import stop_on_signals
 from agent.sources import Source
 from agent.sources.mqtt import MqttSource
 
@@ -133,10 +132,10 @@ class Gateway:
             log.exception("%d events are lost with this stop", self.pipeline.health().get("waiting", 0))
 
     def _tell_put_error(self, error: OutboxError) -> None:
-        """A full disk fails at every step: log the 1st, 2nd, 4th, 8th ... failure."""
+        """A full disk fails at every step."""
         self.counters.count("outbox_put_errors")
         seen = self.counters.counts["outbox_put_errors"]
-        if seen & (seen - 1) == 0:
+        if worth_a_line(seen):
             log.warning("%s (%d times so far)", error, seen)
 
     @staticmethod
@@ -178,7 +177,7 @@ def run(
         clean = False  # anything else lets the broker tell that we are gone
         try:
             publisher.start()
-            _stop_on_signals(stop)
+            stop_on_signals(stop)
             gateway.keep_turning(stop)
             source.close()
             gateway.turn()  # what had come already
@@ -233,12 +232,3 @@ def _version() -> str:
         return importlib.metadata.version("veille")
     except importlib.metadata.PackageNotFoundError:  # run from a source tree
         return "unknown"
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def set_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
-        signal.signal(signal.SIGTERM, set_stop)
-        signal.signal(signal.SIGINT, set_stop)

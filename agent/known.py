@@ -46,7 +46,7 @@ class Known:
             before: (m, LAGS, d) one, two, three hops earlier.
             known: (m, LAGS) where that is known.
         """
-        return self._forward(_joined(embedding, before, known))[2]
+        return self._forward(joined(embedding, before, known))[2]
 
     def shares(self, embedding: Singles, before: Singles, known: Booleans, normal: Singles) -> Singles:
         """(m, d) what each number of the embedding adds to the logit beyond that of the nearest normal place.
@@ -59,7 +59,7 @@ class Known:
         total = np.zeros_like(away)
         for stride in range(STRIDES):
             place = normal + (stride + 0.5) / STRIDES * away
-            total += self._gradient(_joined(place, before, known))[:, : away.shape[1]] / STRIDES
+            total += self._gradient(joined(place, before, known))[:, : away.shape[1]] / STRIDES
         shares = total * away
         want = self.evidence(embedding, before, known) - self.evidence(normal, before, known)
         short = want - shares.sum(axis=1)
@@ -78,7 +78,7 @@ class Known:
         return np.asarray((back * (one > 0)) @ self.first.T)
 
 
-def _joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:
+def joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:
     """(m, (1 + LAGS) * d); what is not known is 0, the mean of normal wear."""
     past = np.where(known[..., None], before, 0.0).reshape(len(before), before.shape[1] * before.shape[2])
     return np.concatenate([embedding, past], axis=1).astype(np.float32)

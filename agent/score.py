@@ -36,7 +36,8 @@ SHARED = -1
 MOST_MISSING = 0.5
 """A row that lacks more than this share of its samples is not scored."""
 LARGEST = 4.0
-"""The embedding ends here, so nothing beyond can be expected."""
+"""The embedding is cut off at this many standard deviations: one broken number must not drown fifteen sound ones, and
+the 8-bit form cuts off thereabouts anyway. So nothing beyond can be expected."""
 HABIT = slice(6, 16)
 """Windows ago, less one, that make the habit."""
 ECHOES = 2
@@ -48,6 +49,8 @@ average precision on Stanford's walks .41 with it and .23 without, of falls at t
 .71 and .81."""
 MOST = 60.0
 """Parts are cut off here before exp."""
+TREMBLING = (1 / 6, 1 / 6, 1 / 6, 1 / 2)
+"""Weights in the freeze index of a row: x, y and z together count as much as the magnitude."""
 MERGED = len(PARTS)
 """Column of `Norms` that standardises the merged score."""
 
@@ -120,17 +123,13 @@ class Anatomy:
     remembered: Booleans
     """(m, LAGS) where there are any"""
     trembling: Floats
-    """(m, 4 axes) freeze index; 0 for families that are no legs"""
+    """(m, 4 axes) what each axis adds to the freeze index of the row; 0 for families that are no legs"""
     weight: Floats
     """(m, parts) by how much the merged score rises with each part; rows sum to 1 at most"""
 
     def of(self, rows: slice) -> "Anatomy":
         """Some rows of it."""
         return Anatomy(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    def strangeness(self, context_weight: float) -> Singles:
-        """(m, segments, 4, 4) what each place adds to the raw open score of its segment."""
-        return np.asarray(self.from_prototype**2 + context_weight * self.from_context**2, dtype=np.float32)
 
 
 class Scorer:
@@ -160,12 +159,12 @@ class Scorer:
         from_prototype = (embedding - self._nearest(embedding, family)).reshape(shape)
         expected = np.clip(answer.expected, -LARGEST, LARGEST)
         from_context = (embedding - expected).reshape(shape)
-        by_segment = (from_prototype**2 + known.context_weight * from_context**2).sum(axis=(2, 3))
+        by_segment = strangeness(from_prototype, from_context, known.context_weight).sum(axis=(2, 3))
         decides, each = by_segment.argmax(axis=1), np.arange(len(embedding))
         raw = by_segment[each, decides].astype(np.float64)
         strange = norms.standardise(raw, family, OPEN)
         trembling = self._trembling(rows)
-        now = np.column_stack([embedding, strange, 0.25 * trembling.sum(axis=1)]).astype(np.float32)
+        now = np.column_stack([embedding, strange, trembling.sum(axis=1)]).astype(np.float32)
         usable = rows.missing <= MOST_MISSING
         before, remembered = _recalled(self._past, rows, now, usable)
         places = before[..., :-2]
@@ -213,14 +212,17 @@ class Scorer:
         return np.minimum(lasting, self._prototypes.habit)
 
     def _trembling(self, rows: Rows) -> Floats:
-        """(m, 4) freeze index, weighted so that its sum over the axes is four times that of a row: x, y and z count as
-        much as the magnitude alone.
-        """
+        """(m, 4) what each axis adds to the freeze index of its row."""
         out = np.zeros((len(rows.family), 4))
         legs = np.isfinite(self._prototypes.norms.scale[rows.family, FREEZING])
         if legs.any():
-            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * [2 / 3, 2 / 3, 2 / 3, 2.0]
+            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * TREMBLING
         return out
+
+
+def strangeness(from_prototype: Singles, from_context: Singles, context_weight: float) -> Singles:
+    """(m, segments, 4, 4) what each place adds to the raw open score of its segment."""
+    return np.asarray(from_prototype**2 + context_weight * from_context**2, dtype=np.float32)
 
 
 def merge(parts: Floats, family: Integers, norms: Norms) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """`agent.toml` -> one frozen `Settings`; an unknown key or a value out of range is a clear error."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from agent.records import RuntimeName
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """Part of a topic: letters, digits, `_`, `-`; a pseudonym, never a person's name or number."""
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Form = TypeVar("Form", bound=msgspec.Struct)
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,13 +101,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_settings(path: Path) -> Settings:
-    """Read a TOML file.
+    """Read `agent.toml`; errors as in `read_toml`."""
+    return read_toml(path, Settings)
+
+
+def read_toml(path: Path, form: type[Form]) -> Form:
+    """Read a TOML file as the settings of one program.
 
     Raises:
         SettingsError: the file is missing, is not TOML, or holds a key or a value that is not allowed.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+        return msgspec.toml.decode(path.read_bytes(), type=form)
     except OSError as error:
         raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # includes ValidationError

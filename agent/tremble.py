@@ -8,7 +8,7 @@ whole window, since half a stride takes longer than one segment.
 
 import numpy as np
 
-from agent.features import fill_missing
+from agent.features import four_axes
 from agent.records import Floats, Singles
 
 STEPPING_HZ = (0.5, 3.0)
@@ -20,8 +20,7 @@ picture."""
 
 def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
     """(m, 3, samples) in g -> (m, 4) index of x, y, z and the magnitude, natural logarithm."""
-    filled = fill_missing(samples_g)
-    four = np.concatenate([filled, np.linalg.norm(filled, axis=1, keepdims=True)], axis=1)
+    four = four_axes(samples_g)
     samples = four.shape[2]
     moving = (four - four.mean(axis=2, keepdims=True)) * np.hanning(samples + 2)[1:-1]
     power = np.abs(np.fft.rfft(moving, axis=2)) ** 2 / samples

@@ -1,5 +1,6 @@
 """The numbers of a bundle as the agent's reader (`agent.bundle`) takes them: plain arrays."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,7 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
     for column, name in [*enumerate(PARTS[1:], 1), (MERGED, "score")]:
         arrays |= {f"{name}_median": known.norms.median[:, column], f"{name}_scale": known.norms.scale[:, column]}
     if head := known.known:
-        for name in ("first", "first_bias", "second", "second_bias", "last", "last_bias"):
-            arrays[f"known_{name}"] = np.asarray(getattr(head, name), dtype=HALF)
+        arrays |= {f"known_{name}": np.asarray(values, dtype=HALF) for name, values in asdict(head).items()}
     write_arrays(arrays, path)
 
 

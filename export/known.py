@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from agent.known import Known
+from agent.known import Known, joined
 from agent.layout import Layout
 from agent.past import Past
 from agent.records import Singles
@@ -48,12 +48,11 @@ def learn(runtime: Runtime, layout: Layout, windows: NormalWindows, seed: int) -
 
 
 def _inputs(runtime: Runtime, layout: Layout, windows: NormalWindows, samples_g: Singles) -> Singles:
-    """(m, (1 + LAGS) * d) embeddings of each window and of those before it in its session, 0 where there are none."""
+    """(m, (1 + LAGS) * d) embeddings of each window and of those before it in its session, as the head eats them."""
     embedding = embed(runtime, layout, samples_g)
     past = Past(embedding.shape[1], layout.hop_s)
     before, known = past.recall(streams(windows), windows.end_s, embedding)
-    masked: Singles = np.where(known[..., None], before, 0.0).astype(np.float32)
-    return np.concatenate([embedding, masked.reshape(len(embedding), -1)], axis=1)
+    return joined(embedding, before, known)
 
 
 def _taught(looks: list[Singles], windows: NormalWindows, rng: np.random.Generator, seed: int) -> nn.Sequential:

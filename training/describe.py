@@ -11,7 +11,7 @@ explanations need that place to be made of named parts; this gives both.
 
 import numpy as np
 
-from agent.features import fill_missing
+from agent.features import four_axes
 from agent.records import Singles
 
 DESCRIPTORS = ("posture", "movement", "abruptness", "span")
@@ -21,8 +21,7 @@ FLOOR_G = 0.01
 
 def describe(samples_g: Singles, segments: int) -> Singles:
     """(m, 3, samples) in g -> (m, segments, 4 axes, 4 descriptors), not yet standardised."""
-    filled = fill_missing(samples_g)
-    four = np.concatenate([filled, np.linalg.norm(filled, axis=1, keepdims=True)], axis=1)  # (m, 4, samples)
+    four = four_axes(samples_g)
     steps = np.diff(four, axis=2, prepend=four[..., :1])
     parts, jumps = (a.reshape(len(four), 4, segments, -1) for a in (four, steps))
     numbers = [

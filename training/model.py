@@ -17,6 +17,7 @@ in multiples of 16; the description is a linear layer too, so that its order cos
 import torch
 from torch import Tensor, nn
 
+from agent.score import LARGEST
 from training.faults import FAULTS
 
 AXES = 4
@@ -24,9 +25,6 @@ PARTS = 4
 """Numbers for each axis in each segment."""
 FREE = 32
 """Size of the free embedding."""
-LARGEST = 4.0
-"""The embedding is cut off at this many standard deviations: one broken number must not drown fifteen sound ones, and
-the 8-bit form cuts off thereabouts anyway."""
 STEPS = 32
 """Time steps after the stem."""
 

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from agent.consumer.listen import Listener
 from agent.consumer.settings import ConsumerSettings, read_settings
 from agent.counters import Counters
 from agent.errors import AgentError
+from agent.signals import stop_on_signals
 
 PAGE = """
 Take events from a broker, store each once, acknowledge it, and print it: one line of JSON an event.
@@ -73,8 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _listen(settings: ConsumerSettings, inbox: Inbox) -> None:
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     inbox.forget(time.time() - settings.keep_days * 86400)
     listener = Listener(settings, inbox, WallClock(), Counters(), on_event=_print)
     listener.start()

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from agent.errors import SettingsError
-from agent.settings import Broker, Name
+from agent.settings import Broker, Name, read_toml
 
 Filter = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{1,64}|\+)$")]
 """A name, or `+` for any."""
@@ -35,14 +34,5 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 def read_settings(path: Path) -> ConsumerSettings:
-    """Read a TOML file.
-
-    Raises:
-        SettingsError: the file is missing, is not TOML, or holds a key or a value that is not allowed.
-    """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=ConsumerSettings)
-    except OSError as error:
-        raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # includes ValidationError
-        raise SettingsError(f"settings {path}: {error}") from error
+    """Read `consumer.toml`; errors as in `read_toml`."""
+    return read_toml(path, ConsumerSettings)

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 from contextlib import closing
@@ -16,6 +15,7 @@ from agent.consumer.listen import Listener
 from agent.consumer.settings import ConsumerSettings, read_settings
 from agent.counters import Counters
 from agent.errors import AgentError, StopError
+from agent.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from agent.fhir.forward import Target
@@ -76,8 +76,7 @@ def _bridge(settings: ConsumerSettings, target: "Target") -> None:
     from agent.fhir.forward import Forwarder
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop)
     # Two threads, two connections to one database.
     with closing(Inbox(settings.inbox)) as heard, closing(Inbox(settings.inbox)) as waiting:
         listener = Listener(settings, heard, WallClock(), Counters())

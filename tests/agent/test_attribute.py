@@ -8,7 +8,7 @@ import pytest
 from agent.attribute import MOVEMENT, contributions
 from agent.judge import Judge
 from agent.records import FALL, FREEZING, OPEN
-from agent.score import MERGED
+from agent.score import MERGED, strangeness
 
 
 def part_sums(made, anatomy):
@@ -16,7 +16,7 @@ def part_sums(made, anatomy):
     places = anatomy.from_prototype**2 + made.prototypes.context_weight * anatomy.from_context**2
     head, normal = made.prototypes.known, anatomy.embedding - anatomy.from_prototype.reshape(len(places), -1)
     here, there = (head.evidence(e, anatomy.before, anatomy.remembered) for e in (anatomy.embedding, normal))
-    trembling = 0.25 * np.maximum(anatomy.trembling, 0).sum(axis=1)
+    trembling = np.maximum(anatomy.trembling, 0).sum(axis=1)
     return np.stack([places.sum(axis=(2, 3)).max(axis=1), here - there, trembling], axis=1)
 
 
@@ -69,8 +69,8 @@ def test_the_open_part_belongs_to_the_segment_that_decides_and_lowers_nothing(in
     shares = only(made, anatomy, OPEN)
     assert shares.min() >= 0
     assert ((shares.sum(axis=(1, 3)) > 0).sum(axis=1) == 1).all()
-    decides = anatomy.strangeness(made.prototypes.context_weight).sum(axis=(2, 3)).argmax(axis=1)
-    assert np.array_equal(shares.sum(axis=(1, 3)).argmax(axis=1), decides)
+    places = strangeness(anatomy.from_prototype, anatomy.from_context, made.prototypes.context_weight)
+    assert np.array_equal(shares.sum(axis=(1, 3)).argmax(axis=1), places.sum(axis=(2, 3)).argmax(axis=1))
 
 
 def test_the_fall_part_is_spread_over_the_numbers_of_the_embedding(invented):

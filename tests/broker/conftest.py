@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,21 @@ def listen(request) -> Iterator[Callable[..., Subscriber]]:
 
 
 @pytest.fixture
-def agent_on(tmp_path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts real agents that share one state directory: `agent_on(events_port, ingest_port, alarms)`; ends them."""
-    children: list[subprocess.Popen[bytes]] = []
+def launch() -> Iterator[Callable[..., "subprocess.Popen"]]:
+    """Starts programs, `launch(command, ...)` as `Popen` takes it; they end with the test, the latest first."""
+    with ExitStack() as running:
+
+        def start(command: list[str], **options: Any) -> subprocess.Popen:
+            child = running.enter_context(subprocess.Popen(command, **options))
+            running.callback(child.terminate)
+            return child
+
+        yield start
+
+
+@pytest.fixture
+def agent_on(tmp_path, launch) -> Callable[..., "subprocess.Popen[bytes]"]:
+    """Starts real agents that share one state directory: `agent_on(events_port, ingest_port, alarms)`."""
 
     def start(events_port: int, ingest_port: int, alarms: str = "") -> "subprocess.Popen[bytes]":
         config = tmp_path / "agent.toml"
@@ -203,14 +216,9 @@ def agent_on(tmp_path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
             f"[alarms]\n{alarms}\n"
         )
         command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
-        children.append(subprocess.Popen(command, cwd=ROOT))
-        return children[-1]
+        return launch(command, cwd=ROOT)
 
-    yield start
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-        child.wait(20)
+    return start
 
 
 @pytest.fixture

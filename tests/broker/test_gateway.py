@@ -16,23 +16,17 @@ TOPICS = Topics("s", "g")
 
 
 @pytest.fixture
-def start_gateway(tmp_path, mosquitto, make_event):
+def start_gateway(tmp_path, mosquitto, make_event, launch):
     """Starts a gateway in a program of its own; its pipeline makes an event of each packet."""
-    children: list[subprocess.Popen] = []
 
     def start() -> subprocess.Popen:
         text = encode(make_event("template")).decode()
         script = Path(__file__).with_name("gateway_child.py")
         command = [sys.executable, str(script), str(tmp_path), str(mosquitto.port), text]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        children.append(subprocess.Popen(command, env=environment))
-        return children[-1]
+        return launch(command, env=environment)
 
-    yield start
-    for child in children:
-        if child.poll() is None:
-            child.kill()
-        child.wait(10)
+    return start
 
 
 def send(port: int, wearer: str, t: float) -> None:

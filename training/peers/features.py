@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from agent.features import four_axes
 from agent.records import Floats, Singles
 
 RATE_HZ = 50.0
@@ -13,7 +14,7 @@ POWER_FLOOR_G2 = 1e-4
 
 def plain_features(windows: Singles) -> Singles:
     """(n, 20): mean, spread, lowest, highest and mean step of x, y, z and the length, over the window."""
-    four = _with_length(windows)
+    four = four_axes(windows)
     steps = np.abs(np.diff(four, axis=2)).mean(axis=2)
     return np.concatenate([four.mean(2), four.std(2), four.min(2), four.max(2), steps], axis=1).astype(np.float32)
 
@@ -24,15 +25,11 @@ def thirty_features(windows: Singles) -> Singles:
     Args:
         windows: (n, 3, samples) in g at 50 Hz, none missing.
     """
-    four = _with_length(windows)
+    four = four_axes(windows)
     largest = np.abs(np.diff(four, axis=2)).max(axis=2)
     return np.concatenate([plain_features(windows), largest, _together(windows), _bands(four[:, 3])], axis=1).astype(
         np.float32
     )
-
-
-def _with_length(windows: Singles) -> Singles:
-    return np.concatenate([windows, np.linalg.norm(windows, axis=1, keepdims=True)], axis=1)  # (n, 4, samples)
 
 
 def _together(windows: Singles) -> Floats:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +72,20 @@ def access_list() -> str:
 
 
 @dataclass
-class Shipped:
+class Program:
+    """A program that may be killed and started again; `launch` ends it with the test."""
+
+    launch: Callable[..., subprocess.Popen]
+    child: subprocess.Popen = field(init=False)
+    """The latest."""
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait(10)
+
+
+@dataclass
+class Shipped(Program):
     """A broker that runs on a configuration of `deploy/mosquitto`; only paths and ports are changed."""
 
     binary: str
@@ -80,39 +93,27 @@ class Shipped:
     tls_port: int
     plain_port: int
     wait_for: Callable
-    children: list = field(default_factory=list)
 
     def start(self) -> None:
-        log = (self.folder / "log").open("ab")
         command = [self.binary, "-c", str(self.folder / "mosquitto.conf")]
-        self.children.append(subprocess.Popen(command, stdout=log, stderr=log))
-        log.close()
+        with (self.folder / "log").open("ab") as log:
+            self.child = self.launch(command, stdout=log, stderr=log)
         self.wait_for(self._answers, "mosquitto to listen")
 
     def _answers(self) -> bool:
-        assert self.children[-1].poll() is None, (self.folder / "log").read_text()
+        assert self.child.poll() is None, (self.folder / "log").read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.tls_port)) == 0
 
-    def kill(self) -> None:
-        self.children[-1].send_signal(signal.SIGKILL)
-        self.children[-1].wait(10)
-
     def reload(self) -> None:
-        self.children[-1].send_signal(signal.SIGHUP)
+        self.child.send_signal(signal.SIGHUP)
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    def stop(self) -> None:
-        for child in self.children:
-            if child.poll() is None:
-                child.terminate()
-            child.wait(10)
-
 
 @pytest.fixture
-def shipped(tmp_path, authority, wait_for) -> Iterator[Callable[..., Shipped]]:
+def shipped(tmp_path, authority, wait_for, launch) -> Callable[..., Shipped]:
     """Makes brokers; `extra` is appended to the configuration, `more_acl` to the wearables' access list."""
     brokers: list[Shipped] = []
 
@@ -136,12 +137,10 @@ def shipped(tmp_path, authority, wait_for) -> Iterator[Callable[..., Shipped]]:
         ):
             text = text.replace(old, new)
         (folder / "mosquitto.conf").write_text(f"{text}\n{extra}\nuser root\n")
-        brokers.append(Shipped(BINARIES[version], folder, *ports, wait_for))
+        brokers.append(Shipped(launch, BINARIES[version], folder, *ports, wait_for))
         return brokers[-1]
 
-    yield make
-    for one in brokers:
-        one.stop()
+    return make
 
 
 def two_ports() -> tuple[int, int]:
@@ -159,20 +158,15 @@ def tls_lines(authority: Path, name: str, port: int) -> str:
 
 
 @dataclass
-class Consumer:
+class Consumer(Program):
     """`python -m agent.consumer` and what it has stored."""
 
     config: Path
     inbox: Path
-    children: list = field(default_factory=list)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "agent.consumer", "--config", str(self.config)]
-        self.children.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
-
-    def kill(self) -> None:
-        self.children[-1].send_signal(signal.SIGKILL)
-        self.children[-1].wait(10)
+        self.child = self.launch(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
     def late(self) -> set[int]:
         """`seq` of those that came as historical."""
@@ -194,15 +188,9 @@ class Consumer:
         assert told.returncode == 0, told.stderr
         return told.stdout.splitlines()
 
-    def stop(self) -> None:
-        for child in self.children:
-            if child.poll() is None:
-                child.terminate()
-            child.wait(20)
-
 
 @pytest.fixture
-def consumer_on(tmp_path, authority) -> Iterator[Callable[..., Consumer]]:
+def consumer_on(tmp_path, authority, launch) -> Callable[..., Consumer]:
     """Makes consumers: `consumer_on(port, "ehr")`; not started yet."""
     made: list[Consumer] = []
 
@@ -212,33 +200,26 @@ def consumer_on(tmp_path, authority) -> Iterator[Callable[..., Consumer]]:
         config, inbox = folder / "consumer.toml", folder / "inbox.sqlite"
         head = f'name = "{name}"\nsite = "ward"\ngateway = "gw"\ninbox = "{inbox}"\n{more}\n[broker]\n'
         config.write_text(head + tls_lines(authority, name, port))
-        made.append(Consumer(config, inbox))
+        made.append(Consumer(launch, config, inbox))
         return made[-1]
 
-    yield make
-    for one in made:
-        one.stop()
+    return make
 
 
 @dataclass
-class Maker:
+class Maker(Program):
     """A real gateway loop whose pipeline makes events by itself."""
 
     folder: Path
     config: Path
     template: str
-    children: list = field(default_factory=list)
 
     def start(self, most: int, each_step: int = 20) -> subprocess.Popen:
         program = Path(__file__).with_name("maker_child.py")
         command = [sys.executable, str(program), str(self.config), str(most), str(each_step), self.template]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self.children.append(subprocess.Popen(command, env=environment))
-        return self.children[-1]
-
-    def kill(self) -> None:
-        self.children[-1].send_signal(signal.SIGKILL)
-        self.children[-1].wait(10)
+        self.child = self.launch(command, env=environment)
+        return self.child
 
     def numbers(self) -> tuple[int, int]:
         """(highest seq ever committed, rows that wait)."""
@@ -251,15 +232,9 @@ class Maker:
             newest = database.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
             return newest, database.execute("SELECT count(*) FROM rows").fetchone()[0]
 
-    def stop(self) -> None:
-        for child in self.children:
-            if child.poll() is None:
-                child.terminate()
-            child.wait(20)
-
 
 @pytest.fixture
-def maker_on(tmp_path, authority, make_event) -> Iterator[Callable[..., Maker]]:
+def maker_on(tmp_path, authority, make_event, launch) -> Callable[..., Maker]:
     """Makes makers: `maker_on(broker, delivery="consumers = [...]")`."""
     from agent.events import encode
 
@@ -274,12 +249,10 @@ def maker_on(tmp_path, authority, make_event) -> Iterator[Callable[..., Maker]]:
             f"[broker]\n{tls_lines(authority, GATEWAY, port)}"
             f'[ingest]\nhost = "127.0.0.1"\nport = {ingest_port}\n[delivery]\n{delivery}\n'
         )
-        made.append(Maker(folder, config, encode(make_event("template")).decode()))
+        made.append(Maker(launch, folder, config, encode(make_event("template")).decode()))
         return made[-1]
 
-    yield make
-    for one in made:
-        one.stop()
+    return make
 
 
 @pytest.fixture

@@ -11,20 +11,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def bridge(consumer_on):
+def bridge(launch):
     """Starts `python -m agent.fhir` with a consumer's settings."""
-    children = []
 
     def start(consumer, folder: Path) -> subprocess.Popen:
         command = [sys.executable, "-m", "agent.fhir", "--config", str(consumer.config), "--ndjson", str(folder)]
-        children.append(subprocess.Popen(command, cwd=ROOT))
-        return children[-1]
+        return launch(command, cwd=ROOT)
 
-    yield start
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-        child.wait(20)
+    return start
 
 
 def observations(folder: Path) -> list[dict]:
