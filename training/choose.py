@@ -16,6 +16,7 @@ from agent.score import SHARED, Prototypes, Rows, Scorer
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import split
 from training.evaluate import opened
+from training.markdown import line, table
 from training.metrics import ScoredRecording, average_precision_of, event_recall_at, roc_auc_of, tally
 from training.windows import NormalWindows, normal_windows
 
@@ -33,12 +34,12 @@ def main(args: argparse.Namespace) -> None:
     """Print one line a variant: means over dataset and position, then each average precision."""
     bundle = opened(args.bundle)
     worn = [_worn(bundle, *fall, args.root) for fall in FALLS]
-    print("| " + " | ".join(HEADINGS) + " |\n" + "| --- " * len(HEADINGS) + "|")
+    print(table(HEADINGS, []))
     for name, prototypes, part in _variants(bundle.model.prototypes):
         figures = np.array([_figures(bundle, prototypes, part, *one) for one in worn])
-        means = " | ".join(f"{figure:.3f}" for figure in figures.mean(axis=0))
+        means = (f"{figure:.3f}" for figure in figures.mean(axis=0))
         each = " ".join(f"{figure:.3f}" for figure in figures[:, 1])
-        print(f"| {name} | {means} | {each} |", flush=True)
+        print(line((name, *means, each)), flush=True)
     print("\nIn the last column: " + ", ".join(f"{dataset} {position}" for dataset, position in FALLS) + ".")
 
 

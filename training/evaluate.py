@@ -20,10 +20,10 @@ from agent.judge import Judge, Judged
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import FALL, FREEZING, OPEN, Floats
+from training import forms
 from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
-from training.forms import compare_forms
-from training.forms import table as forms_table
+from training.markdown import table
 from training.own import judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
         names = args.protocol or [protocol.name for protocol in PROTOCOLS]
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
         chosen = [protocol for protocol in PROTOCOLS if protocol.name in names]
-        print("\n" + forms_table(compare_forms(chosen, bundle, args.root)))
+        print("\n" + forms.markdown(forms.compare_forms(chosen, bundle, args.root)))
     if args.json:
         args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
@@ -135,29 +135,29 @@ def veille(bundle: Bundle) -> dict[str, Score]:
 
 def markdown(results: Sequence[Result]) -> str:
     """A Markdown table, one line a program and protocol, and what the columns mean."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    lines = []
     for result in results:
-        facts = (result.protocol, result.program, str(result.wearers), f"{result.normal_hours:.2f}", str(result.events))
+        facts = (result.protocol, result.program, result.wearers, f"{result.normal_hours:.2f}", result.events)
         lines.append((*facts, *(_cell(result.figures[name]) for name in SHOWN)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+    return table(HEADINGS, lines) + "\n\n" + NOTES
 
 
 def in_time(results: Sequence[Result]) -> str:
     """A second Markdown table, of the figures that need the order of the windows or a long time."""
-    lines = [IN_TIME, ("---",) * len(IN_TIME)]
+    lines = []
     for result in results:
         vus, day, delay = (result.figures[name] for name in ("vus_pr", "recall_at_1_per_day", "delay_s"))
         lines.append((result.protocol, result.program, _cell(vus), _cell(day), _cell(delay, digits=2)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + IN_TIME_NOTES
+    return table(IN_TIME, lines) + "\n\n" + IN_TIME_NOTES
 
 
 def promises(results: Sequence[Kept]) -> str:
     """A Markdown table of what came of the budgets, and what it means."""
-    lines = [PROMISE_HEADINGS, ("---",) * len(PROMISE_HEADINGS)]
+    lines = []
     for one in results:
         figures = (one.false_alarms_per_hour, one.recall, one.recall_or_doubt)
         lines.append((one.protocol, f"{one.budget_per_hour:g}", *(_cell(figure) for figure in figures)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + PROMISE_NOTES
+    return table(PROMISE_HEADINGS, lines) + "\n\n" + PROMISE_NOTES
 
 
 def _cell(estimate: Estimate, digits: int = 3) -> str:

@@ -20,6 +20,7 @@ from agent.recording import Recording
 from agent.records import Floats
 from agent.windows import Cutter
 from training.compare import Protocol, judged_recordings
+from training.markdown import table
 from training.metrics import ScoredRecording, average_precision_of, roc_auc_of, tally
 from training.progress import watched
 
@@ -70,13 +71,13 @@ def compare_forms(protocols: Sequence[Protocol], bundle: Bundle, root: Path | No
     return results
 
 
-def table(results: Sequence[Formed]) -> str:
+def markdown(results: Sequence[Formed]) -> str:
     """A Markdown table and what it means."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    lines = []
     for one in results:
         figures = (one.roc_auc, one.average_precision, one.same_verdict)
         lines.append((one.protocol, one.form, *(f"{figure:.4f}" for figure in figures)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+    return table(HEADINGS, lines) + "\n\n" + NOTES
 
 
 def _formed(

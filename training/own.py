@@ -16,6 +16,7 @@ from training.datasets.labelled import Labelled
 from training.datasets.own_recordings import NAME
 from training.datasets.split import NEED
 from training.errors import TrainingError
+from training.markdown import table
 from training.metrics import ScoredRecording, Tally, interval, tally
 from training.progress import watched
 
@@ -60,10 +61,10 @@ def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
 
 def _table(counts: Tally, resamples: int) -> str:
     everyone = np.ones(len(counts.wearers))
-    lines = ["| figure | value |", "| --- | --- |", f"| wearers | {len(counts.wearers)} |"]
-    lines += [f"| normal h | {counts.normal_hours.sum():.2f} |", f"| events | {len(counts.event_score)} |"]
+    lines: list[tuple[str, object]] = [("wearers", len(counts.wearers))]
+    lines += [("normal h", f"{counts.normal_hours.sum():.2f}"), ("events", len(counts.event_score))]
     for name, figure in FIGURES.items():
         low, high = interval(counts, figure, resamples)
         ends = "" if np.isnan(low) else f" ({low:.2f}-{high:.2f})"
-        lines.append(f"| {name} | {figure(counts, everyone):.3f}{ends} |")
-    return "\n".join(lines) + "\n\n" + NOTES
+        lines.append((name, f"{figure(counts, everyone):.3f}{ends}"))
+    return table(("figure", "value"), lines) + "\n\n" + NOTES
