@@ -39,8 +39,11 @@ from training.progress import watched
 from training.timeline import Timeline, delay_of, timeline, vus_pr_of
 from training.windows import normal_windows
 
-Score = Callable[[Recording], tuple[Floats, Floats]]
-"""A program as it runs live: recording -> (n,) ends of its windows in the recording's time, (n,) scores."""
+Score = Callable[[Recording], tuple[Floats, Mapping[str, Floats]]]
+"""A program as it runs live: recording -> (n,) ends of its windows in the recording's time, name -> (n,) scores.
+
+One that gives several scores of a window is judged by each name apart; the names are the same for every recording.
+"""
 
 _SAME_END_S = 1e-3
 
@@ -117,14 +120,14 @@ def fitted_peers(recordings: Iterable[Labelled], layout: Layout) -> dict[str, Pe
 def compare(
     protocol: Protocol,
     layout: Layout,
-    programs: Mapping[str, Score],
+    program: Score | None,
     peers: Mapping[str, PerFamily],
     *,
     ceiling: bool = False,
     root: Path | None = None,
     resamples: int = 1000,
 ) -> list[Result]:
-    """All programs under one protocol, then all peers, then the supervised forest if a `ceiling` is wanted.
+    """The program, if any, under one protocol, then all peers, then the supervised forest if a `ceiling` is wanted.
 
     Raises:
         DataError: the dataset is missing.
@@ -132,10 +135,7 @@ def compare(
     """
     items = judged_recordings(protocol, layout, root)
     cuts = [cut_recording(item.recording, layout) for item in watched(items, f"{protocol.name}: cutting")]
-    scores: dict[str, list[Floats]] = {}
-    for name, score in programs.items():
-        scored = (score(item.recording) for item in watched(items, f"{protocol.name}: {name}"))
-        scores[name] = [_on_cut(cut, *one) for cut, one in zip(cuts, scored, strict=True)]
+    scores = _program_scores(program, watched(items, f"{protocol.name}: scoring"), cuts) if program else {}
     scores |= {name: list(_peer_scores(peer, cuts)) for name, peer in peers.items()}
     if ceiling:
         scores[SUPERVISED] = _ceiling_scores(protocol, layout, items, cuts, root)
@@ -197,6 +197,16 @@ def _taught(rows: Rows) -> Ceiling:
     ceiling = Ceiling()
     ceiling.fit(rows)
     return ceiling
+
+
+def _program_scores(program: Score, items: Iterable[Labelled], cuts: Sequence[Windows]) -> dict[str, list[Floats]]:
+    """Name -> (n,) for each recording."""
+    scores: dict[str, list[Floats]] = {}
+    for item, cut in zip(items, cuts, strict=True):
+        end_s, named = program(item.recording)
+        for name, score in named.items():
+            scores.setdefault(name, []).append(_on_cut(cut, end_s, score))
+    return scores
 
 
 def _on_cut(cut: Windows, end_s: Floats, score: Floats) -> Floats:

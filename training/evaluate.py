@@ -16,7 +16,7 @@ import numpy as np
 from agent.batch import cut_recording
 from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.errors import BundleError
-from agent.judge import Judge, Judged
+from agent.judge import Judge
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import FALL, FREEZING, OPEN, Floats
@@ -24,7 +24,7 @@ from training import forms
 from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
 from training.markdown import table
-from training.own import judged
+from training.own import MERGED, judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
 from training.windows import normal_recordings
@@ -73,18 +73,17 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.folder:
         own = opened(args.bundle)
-        print(judged(args.folder, own, veille(own)["Veille"], args.resamples))
+        print(judged(args.folder, own, veille(own), args.resamples))
         return 0
-    layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
     bundle = None if args.peers_only else opened(args.bundle)
-    if bundle:
-        layout, programs = bundle.manifest.layout, veille(bundle)
+    layout = bundle.manifest.layout if bundle else Layout(positions=POSITIONS)
+    program = veille(bundle) if bundle else None
     peers = fitted_peers(normal_recordings("train", args.root), layout)
     options: Any = {"ceiling": True, "root": args.root, "resamples": args.resamples}
     results: list[Result] = []
     for protocol in PROTOCOLS:
         if not args.protocol or protocol.name in args.protocol:
-            results += compare(protocol, layout, programs, peers, **options)
+            results += compare(protocol, layout, program, peers, **options)
     print(markdown(results) + "\n\n" + in_time(results))
     if bundle:
         names = args.protocol or [protocol.name for protocol in PROTOCOLS]
@@ -108,29 +107,21 @@ def opened(path: Path | None) -> Bundle:
         raise TrainingError(f"{error}; --peers-only judges the peers without one") from error
 
 
-def veille(bundle: Bundle) -> dict[str, Score]:
+def veille(bundle: Bundle) -> Score:
     """The bundle behind the agent's own ingest, windows and calibration: its merged score, and the parts apart.
 
     `open set` is what nobody labelled; `known` is the stronger of the head for falls and of trembling in place.
+    Causal: each score is made of its own window and of what came before.
     """
 
-    def judged(recording: Recording) -> Judged:
-        """Causal: each score is made of its own window and of what came before."""
-        return Judge(bundle.model, _ANY_ALPHA).judge(cut_recording(recording, bundle.manifest.layout))
+    def score(recording: Recording) -> tuple[Floats, dict[str, Floats]]:
+        found = Judge(bundle.model, _ANY_ALPHA).judge(cut_recording(recording, bundle.manifest.layout))
+        parts = found.parts()
+        apart = {"Veille, open set": parts[:, OPEN], "Veille, known": parts[:, [FALL, FREEZING]].max(axis=1)}
+        apart = {name: np.where(np.isfinite(best), best, np.nan) for name, best in apart.items()}
+        return found.windows.end_s, {MERGED: found.surprise.score, **apart}
 
-    def merged(recording: Recording) -> tuple[Floats, Floats]:
-        found = judged(recording)
-        return found.windows.end_s, found.surprise.score
-
-    def part(which: Sequence[int]) -> Score:
-        def score(recording: Recording) -> tuple[Floats, Floats]:
-            found = judged(recording)
-            best = found.parts()[:, which].max(axis=1)
-            return found.windows.end_s, np.where(np.isfinite(best), best, np.nan)
-
-        return score
-
-    return {"Veille": merged, "Veille, open set": part([OPEN]), "Veille, known": part([FALL, FREEZING])}
+    return score
 
 
 def markdown(results: Sequence[Result]) -> str:

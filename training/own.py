@@ -1,6 +1,6 @@
 """How a bundle does on a user's own recordings: on the wearers of the folder that it has not met."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +8,7 @@ import numpy as np
 
 from agent.bundle import Bundle
 from agent.layout import POSITIONS, Layout
-from agent.recording import Recording
-from agent.records import Floats
-from training.compare import FIGURES
+from training.compare import FIGURES, Score
 from training.datasets.corpus import open_corpus, tell
 from training.datasets.labelled import Labelled
 from training.datasets.own_recordings import NAME
@@ -20,11 +18,13 @@ from training.markdown import table
 from training.metrics import ScoredRecording, Tally, interval, tally
 from training.progress import watched
 
+MERGED = "Veille"
+"""Name of the score that a bundle's verdicts rest on."""
 NOTES = """In brackets: 95 % bootstrap interval over wearers. Recall: share of events detected at that many false
 alarms per hour of normal wear, with one threshold for all wearers, chosen on these recordings (an oracle)."""
 
 
-def judged(folder: Path, bundle: Bundle, score: Callable[[Recording], tuple[Floats, Floats]], resamples: int) -> str:
+def judged(folder: Path, bundle: Bundle, score: Score, resamples: int) -> str:
     """A Markdown table: figures on the wearers who test; on all of them where the bundle learnt from none.
 
     Raises:
@@ -36,7 +36,8 @@ def judged(folder: Path, bundle: Bundle, score: Callable[[Recording], tuple[Floa
     scored = []
     for item in watched(items, "judging"):
         truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
-        scored.append(ScoredRecording(*truth, *score(item.recording)))
+        end_s, named = score(item.recording)
+        scored.append(ScoredRecording(*truth, end_s, named[MERGED]))
     return _table(tally(scored, bundle.manifest.layout.window_s), resamples)
 
 
