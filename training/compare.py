@@ -15,6 +15,7 @@ from agent.batch import cut_recording
 from agent.layout import Layout
 from agent.recording import Recording
 from agent.records import Floats, Windows
+from training.bootstrap import Estimate, estimate
 from training.datasets import Labelled, open_dataset
 from training.datasets.split import Part, split
 from training.errors import TrainingError
@@ -22,11 +23,10 @@ from training.metrics import (
     Figure,
     ScoredRecording,
     Tally,
+    Weights,
     average_precision_of,
     event_recall_at,
     event_recall_per_day,
-    interval,
-    interval_of,
     recall_above,
     roc_auc_of,
     tally,
@@ -78,15 +78,6 @@ DELAY_PER_HOUR = 10.0
 """False alarms an hour at which the detection delay is told."""
 _MOST_DRAWS = 200
 """VUS-PR is dear: its interval is made of no more draws than these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval over wearers; NaN = cannot be had from these recordings."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +243,7 @@ def _result(
     counts = tally(scored, window_s)
     everyone = np.ones(len(counts.wearers))
     totals = everyone @ (counts.anomalous + counts.normal)
-    figures = {n: Estimate(f(counts, everyone), *interval(counts, f, resamples)) for n, f in FIGURES.items()}
+    figures = {name: estimate(counts, figure, resamples) for name, figure in FIGURES.items()}
     return Result(
         protocol=protocol,
         program=program,
@@ -269,15 +260,14 @@ def _result(
 def _in_time(counts: Tally, line: Timeline, resamples: int) -> dict[str, Estimate]:
     """The figures that need the order of the windows."""
 
-    def vus(weights: Floats) -> float:
+    def vus(counts: Tally, weights: Weights) -> float:
         return vus_pr_of(line, dict(zip(counts.wearers, weights.astype(int), strict=True)))
 
-    def delay(weights: Floats) -> float:
+    def delay(counts: Tally, weights: Weights) -> float:
         return delay_of(line, counts, weights, DELAY_PER_HOUR)
 
-    size, draws = len(counts.wearers), min(resamples, _MOST_DRAWS)
-    both: dict[str, Callable[[Floats], float]] = {"vus_pr": vus, "delay_s": delay}
-    return {name: Estimate(f(np.ones(size)), *interval_of(f, size, draws)) for name, f in both.items()}
+    draws = min(resamples, _MOST_DRAWS)
+    return {"vus_pr": estimate(counts, vus, draws), "delay_s": estimate(counts, delay, draws)}
 
 
 def _per_wearer(counts: Tally) -> Iterator[tuple[str, dict[str, float]]]:

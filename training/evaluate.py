@@ -21,7 +21,8 @@ from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import FALL, FREEZING, OPEN, Floats
 from training import forms
-from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
+from training.bootstrap import Estimate
+from training.compare import PROTOCOLS, Result, Score, compare, fitted_peers
 from training.errors import TrainingError
 from training.markdown import table
 from training.own import MERGED, judged

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.records import Floats
+from training.bootstrap import percentiles
 from training.datasets import data_root
 from training.errors import DataError
 from training.evaluate import without_nan
@@ -118,13 +119,7 @@ def over_stretches(series: Series, scores: Floats, resamples: int = RESAMPLES, s
     for _ in range(resamples):
         drawn = np.concatenate([rows[place] for place in rng.integers(0, STRETCHES, STRETCHES)])
         figures.append(vus_pr(series.label[drawn], scores[drawn], series.buffer))
-    return _percentiles(np.array(figures))
-
-
-def _percentiles(figures: Floats) -> tuple[float, float]:
-    known = figures[np.isfinite(figures)]
-    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-    return float(low), float(high)
+    return percentiles(np.array(figures))
 
 
 def markdown(found: Sequence[Placed]) -> str:
@@ -159,4 +154,4 @@ def _cell(found: Sequence[Placed], name: str, dataset: str) -> str:
 
 def _over_series(figures: Floats, seed: int = 0) -> tuple[float, float]:
     draws = np.random.default_rng(seed).integers(0, len(figures), (1000, len(figures)))
-    return _percentiles(figures[draws].mean(axis=1))
+    return percentiles(figures[draws].mean(axis=1))

@@ -271,26 +271,3 @@ def event_recall_per_day(counts: Tally, weights: Weights) -> float:
     """Share of events detected at one false alarm per day; NaN = less than a day of normal wear, which cannot tell."""
     known = float(weights @ counts.normal_hours) >= HOURS_A_DAY
     return event_recall_at(1 / HOURS_A_DAY)(counts, weights) if known else float("nan")
-
-
-def interval(counts: Tally, figure: Figure, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap over wearers: (low, high).
-
-    Wearers are drawn with replacement, each with all of its recordings; for a recall the threshold is chosen anew in
-    each draw. Draws without a value (no event, one class) are left out; (NaN, NaN) for fewer than two wearers.
-    With the handful of wearers of these datasets it is a rough statement: percentile intervals of few are too narrow.
-    """
-    return interval_of(lambda weights: figure(counts, weights), len(counts.wearers), resamples, seed)
-
-
-def interval_of(
-    figure: Callable[[Weights], float], wearers: int, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """`interval` of any figure of (wearers,) weights."""
-    if wearers < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(seed).multinomial(wearers, np.full(wearers, 1 / wearers), resamples)
-    values = np.array([figure(weights) for weights in draws.astype(np.float64)])
-    values = values[np.isfinite(values)]
-    low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (np.nan, np.nan)
-    return float(low), float(high)

@@ -1,13 +1,13 @@
 """How a bundle does on a user's own recordings: on the wearers of the folder that it has not met."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from agent.bundle import Bundle
 from agent.layout import POSITIONS, Layout
+from training.bootstrap import estimate
 from training.compare import FIGURES, Score
 from training.datasets.corpus import open_corpus, tell
 from training.datasets.labelled import Labelled
@@ -15,7 +15,7 @@ from training.datasets.own_recordings import NAME
 from training.datasets.split import NEED
 from training.errors import TrainingError
 from training.markdown import table
-from training.metrics import ScoredRecording, Tally, interval, tally
+from training.metrics import ScoredRecording, Tally, tally
 from training.progress import watched
 
 MERGED = "Veille"
@@ -61,11 +61,10 @@ def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
 
 
 def _table(counts: Tally, resamples: int) -> str:
-    everyone = np.ones(len(counts.wearers))
     lines: list[tuple[str, object]] = [("wearers", len(counts.wearers))]
     lines += [("normal h", f"{counts.normal_hours.sum():.2f}"), ("events", len(counts.event_score))]
     for name, figure in FIGURES.items():
-        low, high = interval(counts, figure, resamples)
-        ends = "" if np.isnan(low) else f" ({low:.2f}-{high:.2f})"
-        lines.append((name, f"{figure(counts, everyone):.3f}{ends}"))
+        one = estimate(counts, figure, resamples)
+        ends = "" if math.isnan(one.low) else f" ({one.low:.2f}-{one.high:.2f})"
+        lines.append((name, f"{one.value:.3f}{ends}"))
     return table(("figure", "value"), lines) + "\n\n" + NOTES
