@@ -13,11 +13,13 @@ import numpy as np
 from agent.bundle import Bundle
 from agent.records import FALL, OPEN, Floats
 from agent.score import SHARED, Prototypes, Rows, Scorer
+from training.compare import scored
 from training.datasets import Labelled, open_dataset
+from training.datasets.labelled import worn_at
 from training.datasets.split import split
 from training.evaluate import opened
 from training.markdown import line, table
-from training.metrics import ScoredRecording, average_precision_of, event_recall_at, roc_auc_of, tally
+from training.metrics import average_precision_of, event_recall_at, roc_auc_of, tally
 from training.windows import NormalWindows, normal_windows
 
 FALLS = (("sisfall", "waist"), ("umafall", "wrist"), ("umafall", "waist"), ("umafall", "chest"), ("umafall", "ankle"))
@@ -60,11 +62,7 @@ def _variants(known: Prototypes) -> list[tuple[str, Prototypes, int | None]]:
 
 def _worn(bundle: Bundle, dataset: str, position: str, root: Path | None) -> tuple[list[Labelled], NormalWindows]:
     """The calibration wearers' recordings of one position, and their windows."""
-    items = []
-    for item in open_dataset(dataset, root, lambda wearer: split(wearer) == "calibrate"):
-        if position in item.recording.positions:
-            alone = {position: item.recording.positions[position]}
-            items.append(replace(item, recording=replace(item.recording, positions=alone)))
+    items = list(worn_at({position}, open_dataset(dataset, root, lambda wearer: split(wearer) == "calibrate")))
     return items, normal_windows(items, bundle.manifest.layout)
 
 
@@ -79,11 +77,8 @@ def _figures(
     scores, _ = scorer.score(Rows(windows.samples_g, windows.family, stream, windows.window, windows.end_s, missing))
     values: Floats = scores.score if part is None else scores.parts[:, part]
     recording = np.array([session.split("/")[1] for session in windows.session])
-    scored = []
-    for item in items:
-        rows = recording == item.recording.name
-        truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
-        scored.append(ScoredRecording(*truth, windows.end_s[rows], values[rows]))
-    counts = tally(scored, layout.window_s)
+    own = [recording == item.recording.name for item in items]
+    judged = [scored(item, windows.end_s[rows], values[rows]) for item, rows in zip(items, own, strict=True)]
+    counts = tally(judged, layout.window_s)
     everyone = np.ones(len(counts.wearers))
     return roc_auc_of(counts, everyone), average_precision_of(counts, everyone), event_recall_at(10)(counts, everyone)

@@ -6,7 +6,7 @@ as its lowest score.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from agent.recording import Recording
 from agent.records import Floats, Windows
 from training.bootstrap import Estimate, estimate
 from training.datasets import Labelled, open_dataset
+from training.datasets.labelled import worn_at
 from training.datasets.split import Part, split
 from training.errors import TrainingError
 from training.metrics import (
@@ -133,7 +134,7 @@ def compare(
     results = []
     for name, each in scores.items():
         unscored = sum(int((~np.isfinite(own)).sum()) for own in each)
-        results.append(_result(protocol.name, name, _scored(items, cuts, each), layout.window_s, unscored, resamples))
+        results.append(_result(protocol.name, name, _filled(items, cuts, each), layout.window_s, unscored, resamples))
     return results
 
 
@@ -147,13 +148,14 @@ def judged_recordings(protocol: Protocol, layout: Layout, root: Path | None = No
     return _recordings(protocol, protocol.dataset, "test", layout, root)
 
 
+def scored(item: Labelled, end_s: Floats, score: Floats) -> ScoredRecording:
+    """A recording's truth, and (m,) scores of its windows that end at (m,) `end_s`."""
+    return ScoredRecording(item.recording.wearer, item.recording.times_s, item.label, item.judged, end_s, score)
+
+
 def _recordings(protocol: Protocol, dataset: str, part: Part, layout: Layout, root: Path | None) -> list[Labelled]:
     wanted = [position for position in layout.positions if position in (protocol.positions or layout.positions)]
-    found = []
-    for item in open_dataset(dataset, root, lambda wearer: split(wearer) == part):
-        positions = {name: samples for name, samples in item.recording.positions.items() if name in wanted}
-        if positions:
-            found.append(replace(item, recording=replace(item.recording, positions=positions)))
+    found = list(worn_at(wanted, open_dataset(dataset, root, lambda wearer: split(wearer) == part)))
     if not found:
         raise TrainingError(f"protocol {protocol.name}: no {part} wearer with a known position in {dataset}")
     return found
@@ -221,15 +223,11 @@ def _peer_scores(peer: PerFamily | Ceiling, cuts: Sequence[Windows]) -> Iterator
         yield np.where(np.isfinite(best), best, np.nan)
 
 
-def _scored(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence[Floats]) -> list[ScoredRecording]:
+def _filled(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence[Floats]) -> list[ScoredRecording]:
     """Truth and scores together; a window without a score gets the program's lowest."""
     lowest = min((float(own[np.isfinite(own)].min()) for own in scores if np.isfinite(own).any()), default=0.0)
-    found = []
-    for item, cut, own in zip(items, cuts, scores, strict=True):
-        filled, recording = np.where(np.isfinite(own), own, lowest), item.recording
-        truth = (recording.wearer, recording.times_s, item.label, item.judged)
-        found.append(ScoredRecording(*truth, cut.end_s, filled))
-    return found
+    filled = [np.where(np.isfinite(own), own, lowest) for own in scores]
+    return [scored(item, cut.end_s, own) for item, cut, own in zip(items, cuts, filled, strict=True)]
 
 
 def _result(

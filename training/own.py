@@ -8,14 +8,14 @@ from pathlib import Path
 from agent.bundle import Bundle
 from agent.layout import POSITIONS, Layout
 from training.bootstrap import estimate
-from training.compare import FIGURES, Score
+from training.compare import FIGURES, Score, scored
 from training.datasets.corpus import open_corpus, tell
 from training.datasets.labelled import Labelled
 from training.datasets.own_recordings import NAME
 from training.datasets.split import NEED
 from training.errors import TrainingError
 from training.markdown import table
-from training.metrics import ScoredRecording, Tally, tally
+from training.metrics import Tally, tally
 from training.progress import watched
 
 MERGED = "Veille"
@@ -33,12 +33,11 @@ def judged(folder: Path, bundle: Bundle, score: Score, resamples: int) -> str:
     items = list(_unmet(folder, bundle))
     if not any(item.label.any() for item in items):
         raise TrainingError(f"{folder}: no event of a wearer who tests is marked in events.csv; nothing to detect")
-    scored = []
+    found = []
     for item in watched(items, "judging"):
-        truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
         end_s, named = score(item.recording)
-        scored.append(ScoredRecording(*truth, end_s, named[MERGED]))
-    return _table(tally(scored, bundle.manifest.layout.window_s), resamples)
+        found.append(scored(item, end_s, named[MERGED]))
+    return _table(tally(found, bundle.manifest.layout.window_s), resamples)
 
 
 def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
