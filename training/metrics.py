@@ -95,6 +95,14 @@ def window_labels(times_s: Floats, label: NDArray[np.bool_] | Labels, end_s: Flo
     return some.astype(np.int8)
 
 
+def window_truth(
+    times_s: Floats, label: Labels, judged: Booleans, end_s: Floats, window_s: float
+) -> tuple[Labels, Booleans]:
+    """(m,) `window_labels`, and (m,) whether they are known: an event is there, or no sample that is not `judged`."""
+    truth = window_labels(times_s, label, end_s, window_s)
+    return truth, (truth == 1) | (window_labels(times_s, ~judged, end_s, window_s) == 0)
+
+
 def events(times_s: Floats, label: Labels) -> Floats:
     """(k, 2) times of the first and the last sample of each contiguous run of label 1."""
     edge = np.diff((np.asarray(label) > 0).astype(np.int8), prepend=0, append=0)
@@ -215,9 +223,8 @@ def _joined(arrays: list[Floats]) -> Floats:
 def _part(recording: ScoredRecording, wearers: Sequence[str], window_s: float, refractory_s: float) -> _Part:
     scored = np.isfinite(recording.score)
     end_s, score = recording.end_s[scored], recording.score[scored]
-    label = window_labels(recording.times_s, recording.label, end_s, window_s)
-    unknown = window_labels(recording.times_s, ~recording.judged, end_s, window_s)
-    normal = (label == 0) & (unknown == 0)
+    label, known = window_truth(recording.times_s, recording.label, recording.judged, end_s, window_s)
+    normal = (label == 0) & known
     hop_s = float(np.median(np.diff(end_s))) if len(end_s) > 1 else 0.5
     found = events(recording.times_s, recording.label)
     return _Part(
