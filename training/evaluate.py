@@ -23,12 +23,12 @@ from agent.records import FALL, FREEZING, OPEN, Floats
 from training import forms
 from training.bootstrap import Estimate
 from training.compare import PROTOCOLS, Result, Score, compare, fitted_peers
+from training.datasets.corpus import Public
 from training.errors import TrainingError
 from training.markdown import table
 from training.own import MERGED, judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
-from training.windows import normal_recordings
 
 EXAMPLE = """example:
   python -m training evaluate --protocol falls-waist --json figures.json"""
@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     bundle = None if args.peers_only else opened(args.bundle)
     layout = bundle.manifest.layout if bundle else Layout(positions=POSITIONS)
     program = veille(bundle) if bundle else None
-    peers = fitted_peers(normal_recordings("train", args.root), layout)
+    peers = fitted_peers(Public(args.root).normal("train"), layout)
     options: Any = {"ceiling": True, "root": args.root, "resamples": args.resamples}
     results: list[Result] = []
     for protocol in PROTOCOLS:

@@ -18,6 +18,7 @@ from training import compare as compare_module
 from training import evaluate
 from training.compare import PROTOCOLS, compare, fitted_peers, judged_recordings
 from training.datasets import Labelled
+from training.datasets.corpus import Public
 from training.datasets.split import split
 from training.errors import TrainingError
 from training.peers import PEERS
@@ -55,7 +56,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.compare.open_dataset", lambda name, root, keep: iter(items))
     normal = [activity(f"umafall-{index}", str(index), 10 + index) for index in range(4)]
     known = [_without_head(item) for item in normal]
-    monkeypatch.setattr("training.evaluate.normal_recordings", lambda part, root: known)
+    monkeypatch.setattr(Public, "normal", lambda self, part: iter(known))
     few = {name: PEERS[name] for name in ("kNN", "PCA", "peak")}  # each has tests of its own
     monkeypatch.setattr("training.compare.PEERS", few)
 
@@ -85,7 +86,7 @@ def named(name: str):
 
 @pytest.mark.usefixtures("made_up")
 def test_every_program_is_judged_on_the_same_windows_and_events() -> None:
-    peers = fitted_peers(evaluate.normal_recordings("train", None), LAYOUT)
+    peers = fitted_peers(Public(None).normal("train"), LAYOUT)
     results = compare(named("freezing"), LAYOUT, loudness, peers, resamples=RESAMPLES)
     assert [result.program for result in results] == ["Veille", "kNN", "PCA", "peak"]
     assert len({(result.windows, result.normal_hours, result.events, result.wearers) for result in results}) == 1
