@@ -16,9 +16,10 @@ from agent.layout import Layout
 from agent.past import Past
 from agent.records import Singles
 from agent.runtime import Runtime
-from export.embedding import embed, streams
+from export.embedding import embed
 from training.augment import worn_otherwise
 from training.lessons import chances
+from training.scoring import streams
 from training.windows import NormalWindows
 
 TURNS_RAD = (np.pi, 0.5)

@@ -12,7 +12,7 @@ import numpy as np
 
 from agent.bundle import Bundle
 from agent.records import FALL, OPEN, Floats
-from agent.score import SHARED, Prototypes, Rows, Scorer
+from agent.score import SHARED, Prototypes
 from training.compare import scored
 from training.datasets import Labelled, open_dataset
 from training.datasets.labelled import worn_at
@@ -20,6 +20,7 @@ from training.datasets.split import split
 from training.evaluate import opened
 from training.markdown import line, table
 from training.metrics import average_precision_of, event_recall_at, roc_auc_of, tally
+from training.scoring import score_windows
 from training.windows import NormalWindows, normal_windows
 
 FALLS = (("sisfall", "waist"), ("umafall", "wrist"), ("umafall", "waist"), ("umafall", "chest"), ("umafall", "ankle"))
@@ -71,10 +72,7 @@ def _figures(
 ) -> tuple[float, float, float]:
     """ROC-AUC, average precision, recall at 10 false alarms an hour."""
     layout = bundle.manifest.layout
-    _, stream = np.unique(windows.session, return_inverse=True)
-    missing = np.isnan(windows.samples_g[:, 0]).mean(axis=1)
-    scorer = Scorer(bundle.model.runtime, prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-    scores, _ = scorer.score(Rows(windows.samples_g, windows.family, stream, windows.window, windows.end_s, missing))
+    scores = score_windows(bundle.model.runtime, prototypes, layout, windows)
     values: Floats = scores.score if part is None else scores.parts[:, part]
     recording = np.array([session.split("/")[1] for session in windows.session])
     own = [recording == item.recording.name for item in items]
