@@ -14,10 +14,11 @@ from agent.bundle import CalibrationFacts
 from agent.calibrate import BLOCK_S, Calibration, FamilyCalibration
 from agent.known import Known
 from agent.layout import Layout
-from agent.records import FREEZING, Floats, Scores, Singles
+from agent.records import FREEZING, Floats, Singles
 from agent.runtime import Runtime
-from agent.score import MERGED, SHARED, Norms, Prototypes, Scorer
-from export.embedding import embed, rows
+from agent.score import MERGED, SHARED, Norms, Prototypes
+from export.embedding import embed
+from training.scoring import score_windows
 from training.windows import NormalWindows
 
 PLACES = 280
@@ -136,12 +137,6 @@ def _with_merged(norms: Norms, merged: Floats, windows: NormalWindows, layout: L
     median, scale = norms.median.copy(), norms.scale.copy()
     median[:, MERGED], scale[:, MERGED] = own.median[:, 0], own.scale[:, 0]
     return Norms(median, scale)
-
-
-def score_windows(runtime: Runtime, prototypes: Prototypes, layout: Layout, windows: NormalWindows) -> Scores:
-    """Scores of m rows, through the agent's own scorer."""
-    scorer = Scorer(runtime, prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-    return scorer.score(rows(windows))[0]
 
 
 def _places(runtime: Runtime, layout: Layout, train: NormalWindows, seed: int) -> tuple[Singles, NDArray[np.int64]]:

@@ -4,11 +4,11 @@ Made from the manifest and the run record alone, so that it cannot say what they
 """
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from agent.bundle import CalibrationFacts, Manifest
 from agent.calibrate import BLOCKS_PER_DAY
+from training.markdown import table
 from training.record import RunRecord
 
 TAIL = 0.025
@@ -42,7 +42,7 @@ def _data(manifest: Manifest, record: RunRecord) -> str:
         (source.name, source.source, source.licence, *(source.parts.get(part, "-") for part in ("train", "calibrate")))
         for source in manifest.data
     ]
-    lines = [_table(("data", "source", "licence", "wearers who train", "who calibrate"), rows)]
+    lines = [table(("data", "source", "licence", "wearers who train", "who calibrate"), rows)]
     if record.left_out:
         left = ", ".join(f"{reason} {count}" for reason, count in sorted(record.left_out.items()))
         lines.append(f"Left out: {left}.")
@@ -74,7 +74,7 @@ def _calibration(manifest: Manifest) -> str:
     names = ("family", "wearers", "windows", "half-minutes", "worth", "promise a day", "95 % at most")
     return f"""## Calibration
 
-{_table(names, rows)}
+{table(names, rows)}
 
 Scores come from the quantized network and from wearers who did not train. Worth: independent half-minutes that they
 amount to, since those of one wearer are alike. Promise: the fewest false alarms a day that can be promised at all;
@@ -98,7 +98,7 @@ def _parity(manifest: Manifest) -> str:
 
 The int8 network beside the fp32 one it was made from, on the wearers who calibrate:
 
-{_table(("figure", "value"), rows)}{missing}"""
+{table(("figure", "value"), rows)}{missing}"""
 
 
 def _limits(manifest: Manifest, record: RunRecord) -> str:
@@ -127,8 +127,3 @@ def _toml(config: dict[str, Any], name: str = "") -> str:
     lines += [f"{key} = {json.dumps(value)}" for key, value in config.items() if not isinstance(value, dict)]
     inner = [(f"{name}.{key}" if name else key, value) for key, value in config.items() if isinstance(value, dict)]
     return "\n".join([*lines, *(_toml(value, path) for path, value in inner)])
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -8,7 +8,7 @@ of change; on WEDA-FALL, of another laboratory, .62 and .70.
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from agent.known import Known, joined
@@ -16,9 +16,11 @@ from agent.layout import Layout
 from agent.past import Past
 from agent.records import Singles
 from agent.runtime import Runtime
-from export.embedding import embed, streams
+from export.embedding import embed
 from training.augment import worn_otherwise
 from training.lessons import chances
+from training.loop import loop
+from training.scoring import streams
 from training.windows import NormalWindows
 
 TURNS_RAD = (np.pi, 0.5)
@@ -67,14 +69,13 @@ def _taught(looks: list[Singles], windows: NormalWindows, rng: np.random.Generat
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     chance, truth = chances(windows.family), torch.from_numpy(windows.label.astype(np.float32))
-    for _ in range(steps):
+
+    def step(rng: np.random.Generator) -> Tensor:
         rows = rng.choice(len(truth), BATCH, p=chance)
         look = torch.from_numpy(looks[rng.integers(len(looks))][rows])
-        loss = binary_cross_entropy_with_logits(head(look)[:, 0], truth[rows])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch
-        optimizer.step()
-        schedule.step()
+        return binary_cross_entropy_with_logits(head(look)[:, 0], truth[rows])
+
+    loop({"head": head}, optimizer, schedule, rng, step, steps, name="head for falls")
     return head.eval()
 
 

@@ -12,8 +12,8 @@ from agent.layout import Layout
 from agent.records import Booleans, Floats
 from agent.runtime import Runtime
 from agent.score import Prototypes
-from export.calibration import score_windows
 from training.metrics import average_precision, roc_auc
+from training.scoring import score_windows
 from training.windows import NormalWindows
 
 ALARM_SCORE = 1.0

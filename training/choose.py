@@ -12,11 +12,15 @@ import numpy as np
 
 from agent.bundle import Bundle
 from agent.records import FALL, OPEN, Floats
-from agent.score import SHARED, Prototypes, Rows, Scorer
+from agent.score import SHARED, Prototypes
+from training.compare import scored
 from training.datasets import Labelled, open_dataset
+from training.datasets.labelled import worn_at
 from training.datasets.split import split
 from training.evaluate import opened
-from training.metrics import ScoredRecording, average_precision_of, event_recall_at, roc_auc_of, tally
+from training.markdown import line, table
+from training.metrics import average_precision_of, event_recall_at, roc_auc_of, tally
+from training.scoring import score_windows
 from training.windows import NormalWindows, normal_windows
 
 FALLS = (("sisfall", "waist"), ("umafall", "wrist"), ("umafall", "waist"), ("umafall", "chest"), ("umafall", "ankle"))
@@ -33,12 +37,12 @@ def main(args: argparse.Namespace) -> None:
     """Print one line a variant: means over dataset and position, then each average precision."""
     bundle = opened(args.bundle)
     worn = [_worn(bundle, *fall, args.root) for fall in FALLS]
-    print("| " + " | ".join(HEADINGS) + " |\n" + "| --- " * len(HEADINGS) + "|")
+    print(table(HEADINGS, []))
     for name, prototypes, part in _variants(bundle.model.prototypes):
         figures = np.array([_figures(bundle, prototypes, part, *one) for one in worn])
-        means = " | ".join(f"{figure:.3f}" for figure in figures.mean(axis=0))
+        means = (f"{figure:.3f}" for figure in figures.mean(axis=0))
         each = " ".join(f"{figure:.3f}" for figure in figures[:, 1])
-        print(f"| {name} | {means} | {each} |", flush=True)
+        print(line((name, *means, each)), flush=True)
     print("\nIn the last column: " + ", ".join(f"{dataset} {position}" for dataset, position in FALLS) + ".")
 
 
@@ -59,11 +63,7 @@ def _variants(known: Prototypes) -> list[tuple[str, Prototypes, int | None]]:
 
 def _worn(bundle: Bundle, dataset: str, position: str, root: Path | None) -> tuple[list[Labelled], NormalWindows]:
     """The calibration wearers' recordings of one position, and their windows."""
-    items = []
-    for item in open_dataset(dataset, root, lambda wearer: split(wearer) == "calibrate"):
-        if position in item.recording.positions:
-            alone = {position: item.recording.positions[position]}
-            items.append(replace(item, recording=replace(item.recording, positions=alone)))
+    items = list(worn_at({position}, open_dataset(dataset, root, lambda wearer: split(wearer) == "calibrate")))
     return items, normal_windows(items, bundle.manifest.layout)
 
 
@@ -72,17 +72,11 @@ def _figures(
 ) -> tuple[float, float, float]:
     """ROC-AUC, average precision, recall at 10 false alarms an hour."""
     layout = bundle.manifest.layout
-    _, stream = np.unique(windows.session, return_inverse=True)
-    missing = np.isnan(windows.samples_g[:, 0]).mean(axis=1)
-    scorer = Scorer(bundle.model.runtime, prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-    scores, _ = scorer.score(Rows(windows.samples_g, windows.family, stream, windows.window, windows.end_s, missing))
+    scores = score_windows(bundle.model.runtime, prototypes, layout, windows)
     values: Floats = scores.score if part is None else scores.parts[:, part]
     recording = np.array([session.split("/")[1] for session in windows.session])
-    scored = []
-    for item in items:
-        rows = recording == item.recording.name
-        truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
-        scored.append(ScoredRecording(*truth, windows.end_s[rows], values[rows]))
-    counts = tally(scored, layout.window_s)
+    own = [recording == item.recording.name for item in items]
+    judged = [scored(item, windows.end_s[rows], values[rows]) for item, rows in zip(items, own, strict=True)]
+    counts = tally(judged, layout.window_s)
     everyone = np.ones(len(counts.wearers))
     return roc_auc_of(counts, everyone), average_precision_of(counts, everyone), event_recall_at(10)(counts, everyone)

@@ -6,7 +6,7 @@ as its lowest score.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,19 @@ from agent.batch import cut_recording
 from agent.layout import Layout
 from agent.recording import Recording
 from agent.records import Floats, Windows
+from training.bootstrap import Estimate, estimate
 from training.datasets import Labelled, open_dataset
+from training.datasets.labelled import worn_at
 from training.datasets.split import Part, split
 from training.errors import TrainingError
 from training.metrics import (
     Figure,
     ScoredRecording,
     Tally,
+    Weights,
     average_precision_of,
     event_recall_at,
     event_recall_per_day,
-    interval,
-    interval_of,
     recall_above,
     roc_auc_of,
     tally,
@@ -39,8 +40,11 @@ from training.progress import watched
 from training.timeline import Timeline, delay_of, timeline, vus_pr_of
 from training.windows import normal_windows
 
-Score = Callable[[Recording], tuple[Floats, Floats]]
-"""A program as it runs live: recording -> (n,) ends of its windows in the recording's time, (n,) scores."""
+Score = Callable[[Recording], tuple[Floats, Mapping[str, Floats]]]
+"""A program as it runs live: recording -> (n,) ends of its windows in the recording's time, name -> (n,) scores.
+
+One that gives several scores of a window is judged by each name apart; the names are the same for every recording.
+"""
 
 _SAME_END_S = 1e-3
 
@@ -78,15 +82,6 @@ _MOST_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval over wearers; NaN = cannot be had from these recordings."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """One program under one protocol."""
 
@@ -117,14 +112,14 @@ def fitted_peers(recordings: Iterable[Labelled], layout: Layout) -> dict[str, Pe
 def compare(
     protocol: Protocol,
     layout: Layout,
-    programs: Mapping[str, Score],
+    program: Score | None,
     peers: Mapping[str, PerFamily],
     *,
     ceiling: bool = False,
     root: Path | None = None,
     resamples: int = 1000,
 ) -> list[Result]:
-    """All programs under one protocol, then all peers, then the supervised forest if a `ceiling` is wanted.
+    """The program, if any, under one protocol, then all peers, then the supervised forest if a `ceiling` is wanted.
 
     Raises:
         DataError: the dataset is missing.
@@ -132,17 +127,14 @@ def compare(
     """
     items = judged_recordings(protocol, layout, root)
     cuts = [cut_recording(item.recording, layout) for item in watched(items, f"{protocol.name}: cutting")]
-    scores: dict[str, list[Floats]] = {}
-    for name, score in programs.items():
-        scored = (score(item.recording) for item in watched(items, f"{protocol.name}: {name}"))
-        scores[name] = [_on_cut(cut, *one) for cut, one in zip(cuts, scored, strict=True)]
+    scores = _program_scores(program, watched(items, f"{protocol.name}: scoring"), cuts) if program else {}
     scores |= {name: list(_peer_scores(peer, cuts)) for name, peer in peers.items()}
     if ceiling:
         scores[SUPERVISED] = _ceiling_scores(protocol, layout, items, cuts, root)
     results = []
     for name, each in scores.items():
         unscored = sum(int((~np.isfinite(own)).sum()) for own in each)
-        results.append(_result(protocol.name, name, _scored(items, cuts, each), layout.window_s, unscored, resamples))
+        results.append(_result(protocol.name, name, _filled(items, cuts, each), layout.window_s, unscored, resamples))
     return results
 
 
@@ -156,13 +148,14 @@ def judged_recordings(protocol: Protocol, layout: Layout, root: Path | None = No
     return _recordings(protocol, protocol.dataset, "test", layout, root)
 
 
+def scored(item: Labelled, end_s: Floats, score: Floats) -> ScoredRecording:
+    """A recording's truth, and (m,) scores of its windows that end at (m,) `end_s`."""
+    return ScoredRecording(item.recording.wearer, item.recording.times_s, item.label, item.judged, end_s, score)
+
+
 def _recordings(protocol: Protocol, dataset: str, part: Part, layout: Layout, root: Path | None) -> list[Labelled]:
     wanted = [position for position in layout.positions if position in (protocol.positions or layout.positions)]
-    found = []
-    for item in open_dataset(dataset, root, lambda wearer: split(wearer) == part):
-        positions = {name: samples for name, samples in item.recording.positions.items() if name in wanted}
-        if positions:
-            found.append(replace(item, recording=replace(item.recording, positions=positions)))
+    found = list(worn_at(wanted, open_dataset(dataset, root, lambda wearer: split(wearer) == part)))
     if not found:
         raise TrainingError(f"protocol {protocol.name}: no {part} wearer with a known position in {dataset}")
     return found
@@ -199,6 +192,16 @@ def _taught(rows: Rows) -> Ceiling:
     return ceiling
 
 
+def _program_scores(program: Score, items: Iterable[Labelled], cuts: Sequence[Windows]) -> dict[str, list[Floats]]:
+    """Name -> (n,) for each recording."""
+    scores: dict[str, list[Floats]] = {}
+    for item, cut in zip(items, cuts, strict=True):
+        end_s, named = program(item.recording)
+        for name, score in named.items():
+            scores.setdefault(name, []).append(_on_cut(cut, end_s, score))
+    return scores
+
+
 def _on_cut(cut: Windows, end_s: Floats, score: Floats) -> Floats:
     """(n,) a program's scores of the windows that were cut; NaN = it has none there."""
     if len(end_s) == 0:
@@ -220,15 +223,11 @@ def _peer_scores(peer: PerFamily | Ceiling, cuts: Sequence[Windows]) -> Iterator
         yield np.where(np.isfinite(best), best, np.nan)
 
 
-def _scored(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence[Floats]) -> list[ScoredRecording]:
+def _filled(items: Sequence[Labelled], cuts: Sequence[Windows], scores: Sequence[Floats]) -> list[ScoredRecording]:
     """Truth and scores together; a window without a score gets the program's lowest."""
     lowest = min((float(own[np.isfinite(own)].min()) for own in scores if np.isfinite(own).any()), default=0.0)
-    found = []
-    for item, cut, own in zip(items, cuts, scores, strict=True):
-        filled, recording = np.where(np.isfinite(own), own, lowest), item.recording
-        truth = (recording.wearer, recording.times_s, item.label, item.judged)
-        found.append(ScoredRecording(*truth, cut.end_s, filled))
-    return found
+    filled = [np.where(np.isfinite(own), own, lowest) for own in scores]
+    return [scored(item, cut.end_s, own) for item, cut, own in zip(items, cuts, filled, strict=True)]
 
 
 def _result(
@@ -242,7 +241,7 @@ def _result(
     counts = tally(scored, window_s)
     everyone = np.ones(len(counts.wearers))
     totals = everyone @ (counts.anomalous + counts.normal)
-    figures = {n: Estimate(f(counts, everyone), *interval(counts, f, resamples)) for n, f in FIGURES.items()}
+    figures = {name: estimate(counts, figure, resamples) for name, figure in FIGURES.items()}
     return Result(
         protocol=protocol,
         program=program,
@@ -259,15 +258,14 @@ def _result(
 def _in_time(counts: Tally, line: Timeline, resamples: int) -> dict[str, Estimate]:
     """The figures that need the order of the windows."""
 
-    def vus(weights: Floats) -> float:
+    def vus(counts: Tally, weights: Weights) -> float:
         return vus_pr_of(line, dict(zip(counts.wearers, weights.astype(int), strict=True)))
 
-    def delay(weights: Floats) -> float:
+    def delay(counts: Tally, weights: Weights) -> float:
         return delay_of(line, counts, weights, DELAY_PER_HOUR)
 
-    size, draws = len(counts.wearers), min(resamples, _MOST_DRAWS)
-    both: dict[str, Callable[[Floats], float]] = {"vus_pr": vus, "delay_s": delay}
-    return {name: Estimate(f(np.ones(size)), *interval_of(f, size, draws)) for name, f in both.items()}
+    draws = min(resamples, _MOST_DRAWS)
+    return {"vus_pr": estimate(counts, vus, draws), "delay_s": estimate(counts, delay, draws)}
 
 
 def _per_wearer(counts: Tally) -> Iterator[tuple[str, dict[str, float]]]:

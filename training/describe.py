@@ -9,10 +9,15 @@ by a wide margin on recordings like these. Nearest neighbours need a place for e
 explanations need that place to be made of named parts; this gives both.
 """
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.features import four_axes
 from agent.records import Singles
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 DESCRIPTORS = ("posture", "movement", "abruptness", "span")
 FLOOR_G = 0.01
@@ -24,10 +29,15 @@ def describe(samples_g: Singles, segments: int) -> Singles:
     four = four_axes(samples_g)
     steps = np.diff(four, axis=2, prepend=four[..., :1])
     parts, jumps = (a.reshape(len(four), 4, segments, -1) for a in (four, steps))
+    return four_numbers(parts, jumps, FLOOR_G).transpose(0, 2, 1, 3).astype(np.float32)
+
+
+def four_numbers(values: NDArray[Real], steps: NDArray[Real], floor: float) -> NDArray[Real]:
+    """(..., rows) values and (..., their steps) -> (..., 4) as in `DESCRIPTORS`; below `floor` nothing moves."""
     numbers = [
-        np.arcsinh(parts.mean(axis=3)),
-        np.log(parts.std(axis=3) + FLOOR_G),
-        np.log(jumps.std(axis=3) + FLOOR_G),
-        np.arcsinh(parts.max(axis=3) - parts.min(axis=3)),
+        np.arcsinh(values.mean(axis=-1)),
+        np.log(values.std(axis=-1) + floor),
+        np.log(steps.std(axis=-1) + floor),
+        np.arcsinh(values.max(axis=-1) - values.min(axis=-1)),
     ]
-    return np.stack(numbers, axis=3).transpose(0, 2, 1, 3).astype(np.float32)
+    return np.stack(numbers, axis=-1)

@@ -16,18 +16,19 @@ import numpy as np
 from agent.batch import cut_recording
 from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.errors import BundleError
-from agent.judge import Judge, Judged
+from agent.judge import Judge
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import FALL, FREEZING, OPEN, Floats
-from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
+from training import forms
+from training.bootstrap import Estimate
+from training.compare import PROTOCOLS, Result, Score, compare, fitted_peers
+from training.datasets.corpus import Public
 from training.errors import TrainingError
-from training.forms import compare_forms
-from training.forms import table as forms_table
-from training.own import judged
+from training.markdown import table
+from training.own import MERGED, judged
 from training.promise import HEADINGS as PROMISE_HEADINGS
 from training.promise import Kept, kept
-from training.windows import normal_recordings
 
 EXAMPLE = """example:
   python -m training evaluate --protocol falls-waist --json figures.json"""
@@ -73,24 +74,23 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.folder:
         own = opened(args.bundle)
-        print(judged(args.folder, own, veille(own)["Veille"], args.resamples))
+        print(judged(args.folder, own, veille(own), args.resamples))
         return 0
-    layout, programs = Layout(positions=POSITIONS), dict[str, Score]()
     bundle = None if args.peers_only else opened(args.bundle)
-    if bundle:
-        layout, programs = bundle.manifest.layout, veille(bundle)
-    peers = fitted_peers(normal_recordings("train", args.root), layout)
+    layout = bundle.manifest.layout if bundle else Layout(positions=POSITIONS)
+    program = veille(bundle) if bundle else None
+    peers = fitted_peers(Public(args.root).normal("train"), layout)
     options: Any = {"ceiling": True, "root": args.root, "resamples": args.resamples}
     results: list[Result] = []
     for protocol in PROTOCOLS:
         if not args.protocol or protocol.name in args.protocol:
-            results += compare(protocol, layout, programs, peers, **options)
+            results += compare(protocol, layout, program, peers, **options)
     print(markdown(results) + "\n\n" + in_time(results))
     if bundle:
         names = args.protocol or [protocol.name for protocol in PROTOCOLS]
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
         chosen = [protocol for protocol in PROTOCOLS if protocol.name in names]
-        print("\n" + forms_table(compare_forms(chosen, bundle, args.root)))
+        print("\n" + forms.markdown(forms.compare_forms(chosen, bundle, args.root)))
     if args.json:
         args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
@@ -108,56 +108,48 @@ def opened(path: Path | None) -> Bundle:
         raise TrainingError(f"{error}; --peers-only judges the peers without one") from error
 
 
-def veille(bundle: Bundle) -> dict[str, Score]:
+def veille(bundle: Bundle) -> Score:
     """The bundle behind the agent's own ingest, windows and calibration: its merged score, and the parts apart.
 
     `open set` is what nobody labelled; `known` is the stronger of the head for falls and of trembling in place.
+    Causal: each score is made of its own window and of what came before.
     """
 
-    def judged(recording: Recording) -> Judged:
-        """Causal: each score is made of its own window and of what came before."""
-        return Judge(bundle.model, _ANY_ALPHA).judge(cut_recording(recording, bundle.manifest.layout))
+    def score(recording: Recording) -> tuple[Floats, dict[str, Floats]]:
+        found = Judge(bundle.model, _ANY_ALPHA).judge(cut_recording(recording, bundle.manifest.layout))
+        parts = found.parts()
+        apart = {"Veille, open set": parts[:, OPEN], "Veille, known": parts[:, [FALL, FREEZING]].max(axis=1)}
+        apart = {name: np.where(np.isfinite(best), best, np.nan) for name, best in apart.items()}
+        return found.windows.end_s, {MERGED: found.surprise.score, **apart}
 
-    def merged(recording: Recording) -> tuple[Floats, Floats]:
-        found = judged(recording)
-        return found.windows.end_s, found.surprise.score
-
-    def part(which: Sequence[int]) -> Score:
-        def score(recording: Recording) -> tuple[Floats, Floats]:
-            found = judged(recording)
-            best = found.parts()[:, which].max(axis=1)
-            return found.windows.end_s, np.where(np.isfinite(best), best, np.nan)
-
-        return score
-
-    return {"Veille": merged, "Veille, open set": part([OPEN]), "Veille, known": part([FALL, FREEZING])}
+    return score
 
 
 def markdown(results: Sequence[Result]) -> str:
     """A Markdown table, one line a program and protocol, and what the columns mean."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    lines = []
     for result in results:
-        facts = (result.protocol, result.program, str(result.wearers), f"{result.normal_hours:.2f}", str(result.events))
+        facts = (result.protocol, result.program, result.wearers, f"{result.normal_hours:.2f}", result.events)
         lines.append((*facts, *(_cell(result.figures[name]) for name in SHOWN)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+    return table(HEADINGS, lines) + "\n\n" + NOTES
 
 
 def in_time(results: Sequence[Result]) -> str:
     """A second Markdown table, of the figures that need the order of the windows or a long time."""
-    lines = [IN_TIME, ("---",) * len(IN_TIME)]
+    lines = []
     for result in results:
         vus, day, delay = (result.figures[name] for name in ("vus_pr", "recall_at_1_per_day", "delay_s"))
         lines.append((result.protocol, result.program, _cell(vus), _cell(day), _cell(delay, digits=2)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + IN_TIME_NOTES
+    return table(IN_TIME, lines) + "\n\n" + IN_TIME_NOTES
 
 
 def promises(results: Sequence[Kept]) -> str:
     """A Markdown table of what came of the budgets, and what it means."""
-    lines = [PROMISE_HEADINGS, ("---",) * len(PROMISE_HEADINGS)]
+    lines = []
     for one in results:
         figures = (one.false_alarms_per_hour, one.recall, one.recall_or_doubt)
         lines.append((one.protocol, f"{one.budget_per_hour:g}", *(_cell(figure) for figure in figures)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + PROMISE_NOTES
+    return table(PROMISE_HEADINGS, lines) + "\n\n" + PROMISE_NOTES
 
 
 def _cell(estimate: Estimate, digits: int = 3) -> str:

@@ -19,7 +19,8 @@ from agent.judge import Judge, Judged
 from agent.recording import Recording
 from agent.records import Floats
 from agent.windows import Cutter
-from training.compare import Protocol, judged_recordings
+from training.compare import Protocol, judged_recordings, scored
+from training.markdown import table
 from training.metrics import ScoredRecording, average_precision_of, roc_auc_of, tally
 from training.progress import watched
 
@@ -59,35 +60,34 @@ def compare_forms(protocols: Sequence[Protocol], bundle: Bundle, root: Path | No
         items = judged_recordings(protocol, bundle.manifest.layout, root)
         first: list[np.ndarray] = []
         for name, form in forms(bundle).items():
-            scored, labels = [], []
+            judged, labels = [], []
             for item in watched(items, f"{protocol.name}: {name}"):
                 end_s, score, verdicts = _joined(form(item.recording))
-                truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
-                scored.append(ScoredRecording(*truth, end_s, score))
+                judged.append(scored(item, end_s, score))
                 labels.append(verdicts)
             first = first or labels
-            results.append(_formed(protocol.name, name, scored, labels, first, bundle.manifest.layout.window_s))
+            results.append(_formed(protocol.name, name, judged, labels, first, bundle.manifest.layout.window_s))
     return results
 
 
-def table(results: Sequence[Formed]) -> str:
+def markdown(results: Sequence[Formed]) -> str:
     """A Markdown table and what it means."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    lines = []
     for one in results:
         figures = (one.roc_auc, one.average_precision, one.same_verdict)
         lines.append((one.protocol, one.form, *(f"{figure:.4f}" for figure in figures)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
+    return table(HEADINGS, lines) + "\n\n" + NOTES
 
 
 def _formed(
     protocol: str,
     form: str,
-    scored: list[ScoredRecording],
+    judged: list[ScoredRecording],
     labels: list[np.ndarray],
     first: list[np.ndarray],
     window_s: float,
 ) -> Formed:
-    counts = tally(scored, window_s)
+    counts = tally(judged, window_s)
     everyone = np.ones(len(counts.wearers))
     same = np.concatenate([(mine == theirs).all(axis=1) for mine, theirs in zip(labels, first, strict=True)])
     auc, precision = roc_auc_of(counts, everyone), average_precision_of(counts, everyone)

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from agent.records import Floats
+from training.bootstrap import percentiles
 from training.datasets import data_root
 from training.errors import DataError
 from training.evaluate import without_nan
+from training.markdown import table
 from training.progress import watched
 from training.recipe import score
 from training.series import Series, from_folder, from_recordings
@@ -71,11 +73,11 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         DataError: series or published figures are missing.
     """
-    table = published(data_root(args.root) / "published" / TABLE)
+    others = published(data_root(args.root) / "published" / TABLE)
     series = list(from_folder(args.tsb) if args.tsb else from_recordings(args.root))
     count = Counter(one.dataset for one in series)
     watching = watched(series, "scoring the series")
-    found = [placed(one, table.get(one.name, {}), alone=count[one.dataset] == 1) for one in watching]
+    found = [placed(one, others.get(one.name, {}), alone=count[one.dataset] == 1) for one in watching]
     print(markdown(found))
     if args.json:
         figures = [without_nan(asdict(one) | {"place": one.place}) for one in found]
@@ -117,13 +119,7 @@ def over_stretches(series: Series, scores: Floats, resamples: int = RESAMPLES, s
     for _ in range(resamples):
         drawn = np.concatenate([rows[place] for place in rng.integers(0, STRETCHES, STRETCHES)])
         figures.append(vus_pr(series.label[drawn], scores[drawn], series.buffer))
-    return _percentiles(np.array(figures))
-
-
-def _percentiles(figures: Floats) -> tuple[float, float]:
-    known = figures[np.isfinite(figures)]
-    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-    return float(low), float(high)
+    return percentiles(np.array(figures))
 
 
 def markdown(found: Sequence[Placed]) -> str:
@@ -131,14 +127,13 @@ def markdown(found: Sequence[Placed]) -> str:
     datasets = sorted({one.dataset for one in found})
     known = [one for one in found if one.published] or list(found)
     names = [OUR_NAME, *known[0].published]
-    lines = [("detector", *(f"{name}, n = {sum(one.dataset == name for one in known)}" for name in datasets), "all")]
-    lines.append(("---",) * len(lines[0]))
+    headings = ("detector", *(f"{name}, n = {sum(one.dataset == name for one in known)}" for name in datasets), "all")
+    lines = []
     for name in sorted(names, key=lambda name: -_mean(known, name, None)):
         cells = [_cell(known, name, dataset) for dataset in datasets]
         lines.append((name, *cells, f"{_mean(known, name, None):.3f}"))
     places = ", ".join(f"{one.place}" for one in known if one.published)
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{text}\n\n{NOTES}\nOur place on each series, of {len(names)}: {places or '-'}."
+    return f"{table(headings, lines)}\n\n{NOTES}\nOur place on each series, of {len(names)}: {places or '-'}."
 
 
 def _mean(found: Sequence[Placed], name: str, dataset: str | None) -> float:
@@ -159,4 +154,4 @@ def _cell(found: Sequence[Placed], name: str, dataset: str) -> str:
 
 def _over_series(figures: Floats, seed: int = 0) -> tuple[float, float]:
     draws = np.random.default_rng(seed).integers(0, len(figures), (1000, len(figures)))
-    return _percentiles(figures[draws].mean(axis=1))
+    return percentiles(figures[draws].mean(axis=1))

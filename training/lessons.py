@@ -59,8 +59,8 @@ class TeacherStep:
         covered = rng.integers(0, self._teacher.segments, (len(rows), 1)) == np.arange(self._teacher.segments)
         device = self._teacher.order.device
         features = torch.from_numpy(extract(samples, self._teacher.segments)).to(device)
-        lesson = self._teacher(features, torch.from_numpy(covered).to(device))
         gone = torch.from_numpy(covered).to(device)
+        lesson = self._teacher(features, gone)
         patches = gone.repeat_interleave(lesson.patches.shape[1] // self._teacher.segments, dim=1)
         target = self._standard.describe(samples, self._teacher.segments).to(device)
         votes = torch.from_numpy(self._votes[self._wearer[rows]]).to(device)

@@ -95,6 +95,14 @@ def window_labels(times_s: Floats, label: NDArray[np.bool_] | Labels, end_s: Flo
     return some.astype(np.int8)
 
 
+def window_truth(
+    times_s: Floats, label: Labels, judged: Booleans, end_s: Floats, window_s: float
+) -> tuple[Labels, Booleans]:
+    """(m,) `window_labels`, and (m,) whether they are known: an event is there, or no sample that is not `judged`."""
+    truth = window_labels(times_s, label, end_s, window_s)
+    return truth, (truth == 1) | (window_labels(times_s, ~judged, end_s, window_s) == 0)
+
+
 def events(times_s: Floats, label: Labels) -> Floats:
     """(k, 2) times of the first and the last sample of each contiguous run of label 1."""
     edge = np.diff((np.asarray(label) > 0).astype(np.int8), prepend=0, append=0)
@@ -215,9 +223,8 @@ def _joined(arrays: list[Floats]) -> Floats:
 def _part(recording: ScoredRecording, wearers: Sequence[str], window_s: float, refractory_s: float) -> _Part:
     scored = np.isfinite(recording.score)
     end_s, score = recording.end_s[scored], recording.score[scored]
-    label = window_labels(recording.times_s, recording.label, end_s, window_s)
-    unknown = window_labels(recording.times_s, ~recording.judged, end_s, window_s)
-    normal = (label == 0) & (unknown == 0)
+    label, known = window_truth(recording.times_s, recording.label, recording.judged, end_s, window_s)
+    normal = (label == 0) & known
     hop_s = float(np.median(np.diff(end_s))) if len(end_s) > 1 else 0.5
     found = events(recording.times_s, recording.label)
     return _Part(
@@ -271,26 +278,3 @@ def event_recall_per_day(counts: Tally, weights: Weights) -> float:
     """Share of events detected at one false alarm per day; NaN = less than a day of normal wear, which cannot tell."""
     known = float(weights @ counts.normal_hours) >= HOURS_A_DAY
     return event_recall_at(1 / HOURS_A_DAY)(counts, weights) if known else float("nan")
-
-
-def interval(counts: Tally, figure: Figure, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap over wearers: (low, high).
-
-    Wearers are drawn with replacement, each with all of its recordings; for a recall the threshold is chosen anew in
-    each draw. Draws without a value (no event, one class) are left out; (NaN, NaN) for fewer than two wearers.
-    With the handful of wearers of these datasets it is a rough statement: percentile intervals of few are too narrow.
-    """
-    return interval_of(lambda weights: figure(counts, weights), len(counts.wearers), resamples, seed)
-
-
-def interval_of(
-    figure: Callable[[Weights], float], wearers: int, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """`interval` of any figure of (wearers,) weights."""
-    if wearers < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(seed).multinomial(wearers, np.full(wearers, 1 / wearers), resamples)
-    values = np.array([figure(weights) for weights in draws.astype(np.float64)])
-    values = values[np.isfinite(values)]
-    low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (np.nan, np.nan)
-    return float(low), float(high)

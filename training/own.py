@@ -1,29 +1,30 @@
 """How a bundle does on a user's own recordings: on the wearers of the folder that it has not met."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from agent.bundle import Bundle
 from agent.layout import POSITIONS, Layout
-from agent.recording import Recording
-from agent.records import Floats
-from training.compare import FIGURES
+from training.bootstrap import estimate
+from training.compare import FIGURES, Score, scored
 from training.datasets.corpus import open_corpus, tell
 from training.datasets.labelled import Labelled
 from training.datasets.own_recordings import NAME
 from training.datasets.split import NEED
 from training.errors import TrainingError
-from training.metrics import ScoredRecording, Tally, interval, tally
+from training.markdown import table
+from training.metrics import Tally, tally
 from training.progress import watched
 
+MERGED = "Veille"
+"""Name of the score that a bundle's verdicts rest on."""
 NOTES = """In brackets: 95 % bootstrap interval over wearers. Recall: share of events detected at that many false
 alarms per hour of normal wear, with one threshold for all wearers, chosen on these recordings (an oracle)."""
 
 
-def judged(folder: Path, bundle: Bundle, score: Callable[[Recording], tuple[Floats, Floats]], resamples: int) -> str:
+def judged(folder: Path, bundle: Bundle, score: Score, resamples: int) -> str:
     """A Markdown table: figures on the wearers who test; on all of them where the bundle learnt from none.
 
     Raises:
@@ -32,11 +33,11 @@ def judged(folder: Path, bundle: Bundle, score: Callable[[Recording], tuple[Floa
     items = list(_unmet(folder, bundle))
     if not any(item.label.any() for item in items):
         raise TrainingError(f"{folder}: no event of a wearer who tests is marked in events.csv; nothing to detect")
-    scored = []
+    found = []
     for item in watched(items, "judging"):
-        truth = (item.recording.wearer, item.recording.times_s, item.label, item.judged)
-        scored.append(ScoredRecording(*truth, *score(item.recording)))
-    return _table(tally(scored, bundle.manifest.layout.window_s), resamples)
+        end_s, named = score(item.recording)
+        found.append(scored(item, end_s, named[MERGED]))
+    return _table(tally(found, bundle.manifest.layout.window_s), resamples)
 
 
 def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
@@ -59,11 +60,10 @@ def _unmet(folder: Path, bundle: Bundle) -> Iterator[Labelled]:
 
 
 def _table(counts: Tally, resamples: int) -> str:
-    everyone = np.ones(len(counts.wearers))
-    lines = ["| figure | value |", "| --- | --- |", f"| wearers | {len(counts.wearers)} |"]
-    lines += [f"| normal h | {counts.normal_hours.sum():.2f} |", f"| events | {len(counts.event_score)} |"]
+    lines: list[tuple[str, object]] = [("wearers", len(counts.wearers))]
+    lines += [("normal h", f"{counts.normal_hours.sum():.2f}"), ("events", len(counts.event_score))]
     for name, figure in FIGURES.items():
-        low, high = interval(counts, figure, resamples)
-        ends = "" if np.isnan(low) else f" ({low:.2f}-{high:.2f})"
-        lines.append(f"| {name} | {figure(counts, everyone):.3f}{ends} |")
-    return "\n".join(lines) + "\n\n" + NOTES
+        one = estimate(counts, figure, resamples)
+        ends = "" if math.isnan(one.low) else f" ({one.low:.2f}-{one.high:.2f})"
+        lines.append((name, f"{one.value:.3f}{ends}"))
+    return table(("figure", "value"), lines) + "\n\n" + NOTES

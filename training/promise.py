@@ -15,8 +15,9 @@ from agent.decide import level
 from agent.judge import Judge
 from agent.recording import Recording
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans, Floats
-from training.compare import PROTOCOLS, Estimate, judged_recordings
-from training.metrics import Figure, ScoredRecording, Tally, Weights, interval, recall_above, tally
+from training.bootstrap import Estimate, estimate
+from training.compare import PROTOCOLS, judged_recordings, scored
+from training.metrics import Figure, Tally, Weights, recall_above, tally
 from training.progress import watched
 
 BUDGETS_PER_DAY = (24.0, 72.0)
@@ -48,16 +49,11 @@ def kept(bundle: Bundle, names: Sequence[str], root: Path | None, resamples: int
     for protocol in (one for one in PROTOCOLS if one.name in names):
         items = judged_recordings(protocol, bundle.manifest.layout, root)
         for budget in BUDGETS_PER_DAY:
-            scored = []
-            for item in watched(items, f"{protocol.name}: verdicts at {budget:g} a day"):
-                end_s, verdict = _verdicts(bundle, item.recording, budget)
-                recording = item.recording
-                scored.append(
-                    ScoredRecording(recording.wearer, recording.times_s, item.label, item.judged, end_s, verdict)
-                )
-            counts = tally(scored, bundle.manifest.layout.window_s)
+            watching = watched(items, f"{protocol.name}: verdicts at {budget:g} a day")
+            judged = [scored(item, *_verdicts(bundle, item.recording, budget)) for item in watching]
+            counts = tally(judged, bundle.manifest.layout.window_s)
             figures = (_alarms_per_hour, _recall_above(ALARM), _recall_above(DOUBT))
-            found.append(Kept(protocol.name, budget / 24, *(_estimate(counts, one, resamples) for one in figures)))
+            found.append(Kept(protocol.name, budget / 24, *(estimate(counts, one, resamples) for one in figures)))
     return found
 
 
@@ -78,7 +74,3 @@ def _alarms_per_hour(counts: Tally, weights: Weights) -> float:
 
 def _recall_above(threshold: float) -> Figure:
     return lambda counts, weights: recall_above(threshold, counts, weights)
-
-
-def _estimate(counts: Tally, figure: Figure, resamples: int) -> Estimate:
-    return Estimate(figure(counts, np.ones(len(counts.wearers))), *interval(counts, figure, resamples))

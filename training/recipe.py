@@ -7,7 +7,7 @@ The sum of two terms, each against its own median and spread over the normal par
   monitoring of freezing of gait, J Neurosci Methods 167:340-348, 2008). Unlike theirs both powers have a floor, so that
   lying still is no freeze, and logarithms are averaged over channels, so that one limb alone does not decide.
 - **novelty**: the description of the last segment (level, movement, abruptness and span of each channel, as
-  `training.teacher` describes windows) against the nearest of the k-means prototypes of the normal part; its
+  `training.describe` describes windows) against the nearest of the k-means prototypes of the normal part; its
   strangest channel.
 
 Nothing is tuned by series. The numbers were chosen on simulated series and on the Daphnet runs S01R02, S02R01, S02R02;
@@ -23,9 +23,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.cluster import KMeans
 
 from agent.records import Floats, Integers
+from training.describe import four_numbers
 
 _AT_ONCE = 2**24
 """Numbers in the windows that are described at once: bounds memory, also for hundreds of channels."""
+_FLOOR = 0.05
+"""Deviations of a channel below which it stands still."""
 _TO_DEVIATION = 1.4826
 """Median absolute deviation -> standard deviation, for a normal distribution."""
 
@@ -70,7 +73,7 @@ def score(values: Floats, normal_rows: int, recipe: Recipe = DEFAULT, seed: int 
     moments = np.arange(recipe.hop_rows, len(values) + 1, recipe.hop_rows)  # rows known when a score is made
     normal = moments <= normal_rows
     shaking = sum(_windowed(scaled, moments, rows, lambda w: _shaking(w, recipe)) for rows in recipe.shake_rows)
-    described = _windowed(scaled, moments, recipe.segment_rows, describe)
+    described = _windowed(scaled, moments, recipe.segment_rows, _described)
     strange = _above(np.asarray(shaking), normal, recipe.spread_floor)
     strange += recipe.novelty_weight * _above(novelty(described, normal, recipe, seed), normal, recipe.spread_floor)
     return _held(strange, moments, len(values))
@@ -84,16 +87,9 @@ def standardised(values: Floats, normal_rows: int) -> Floats:
     return scaled
 
 
-def describe(windows: Floats) -> Floats:
+def _described(windows: Floats) -> Floats:
     """(m, channels, rows) -> (m, channels, 4): level, movement, abruptness and span; logarithmic far out."""
-    steps = np.diff(windows, axis=2)
-    numbers = [
-        np.arcsinh(windows.mean(axis=2)),
-        np.log(windows.std(axis=2) + 0.05),
-        np.log(steps.std(axis=2) + 0.05),
-        np.arcsinh(windows.max(axis=2) - windows.min(axis=2)),
-    ]
-    return np.stack(numbers, axis=2)
+    return four_numbers(windows, np.diff(windows, axis=2), _FLOOR)
 
 
 def novelty(described: Floats, normal: Any, recipe: Recipe, seed: int) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.records import Booleans, Floats
-from training.metrics import Labels, ScoredRecording, Tally, Weights, events, threshold_at, window_labels
+from training.metrics import Labels, ScoredRecording, Tally, Weights, events, threshold_at, window_truth
 from training.vus import vus_pr
 
 BUFFER_S = 2.5
@@ -64,9 +64,8 @@ def timeline(recordings: Sequence[ScoredRecording], window_s: float) -> Timeline
 
 def _known(recording: ScoredRecording, window_s: float) -> tuple[Booleans, Labels]:
     """Windows of known truth that have a score, and the labels of all windows."""
-    truth = window_labels(recording.times_s, recording.label, recording.end_s, window_s)
-    unknown = window_labels(recording.times_s, ~recording.judged, recording.end_s, window_s)
-    return ((truth == 1) | (unknown == 0)) & np.isfinite(recording.score), truth
+    truth, known = window_truth(recording.times_s, recording.label, recording.judged, recording.end_s, window_s)
+    return known & np.isfinite(recording.score), truth
 
 
 def _onsets(recording: ScoredRecording, window_s: float) -> Iterator[Onset]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,7 @@ from agent.batch import cut_recording
 from agent.layout import Layout
 from agent.quality import CERTAIN, Assessor
 from agent.records import Booleans, Floats, Integers, Singles
-from training.datasets import Labelled, open_dataset
-from training.datasets.split import SPLIT, split
+from training.datasets import Labelled
 from training.errors import DataError
 from training.metrics import window_labels
 
@@ -40,16 +38,6 @@ class NormalWindows:
     """(m,) 1 = holds a sample of a labelled event."""
     normal: Booleans
     """(m,) holds nothing but normal wear."""
-
-
-def normal_recordings(part: str, root: Path | None = None) -> Iterable[Labelled]:
-    """All normal recordings of the datasets that may ship, of the wearers of one part of the split."""
-
-    def keep(wearer: str) -> bool:
-        return split(wearer) == part
-
-    for name in SPLIT:
-        yield from (item for item in open_dataset(name, root, keep) if item.normal and item.shippable)
 
 
 def normal_windows(

@@ -26,13 +26,14 @@ from export.calibration import (  # noqa: E402
     half_minutes,
     intervals,
 )
-from export.embedding import embed, rows  # noqa: E402
+from export.embedding import embed  # noqa: E402
 from export.known import FEWEST_EVENTS, _inputs, learn  # noqa: E402
 from export.make import write_parts  # noqa: E402
 from export.manifest import manifest_of  # noqa: E402
 from export.pack import LARGEST_BUNDLE, seal, size  # noqa: E402
 from training.metrics import roc_auc  # noqa: E402
 from training.record import RunRecord  # noqa: E402
+from training.scoring import rows  # noqa: E402
 from training.windows import NormalWindows  # noqa: E402
 
 LAYOUT = Layout(positions=POSITIONS)

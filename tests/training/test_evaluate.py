@@ -18,6 +18,7 @@ from training import compare as compare_module
 from training import evaluate
 from training.compare import PROTOCOLS, compare, fitted_peers, judged_recordings
 from training.datasets import Labelled
+from training.datasets.corpus import Public
 from training.datasets.split import split
 from training.errors import TrainingError
 from training.peers import PEERS
@@ -55,7 +56,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.compare.open_dataset", lambda name, root, keep: iter(items))
     normal = [activity(f"umafall-{index}", str(index), 10 + index) for index in range(4)]
     known = [_without_head(item) for item in normal]
-    monkeypatch.setattr("training.evaluate.normal_recordings", lambda part, root: known)
+    monkeypatch.setattr(Public, "normal", lambda self, part: iter(known))
     few = {name: PEERS[name] for name in ("kNN", "PCA", "peak")}  # each has tests of its own
     monkeypatch.setattr("training.compare.PEERS", few)
 
@@ -65,12 +66,12 @@ def _without_head(item: Labelled) -> Labelled:
     return item
 
 
-def loudness(recording: Recording) -> tuple[Floats, Floats]:
+def loudness(recording: Recording) -> tuple[Floats, dict[str, Floats]]:
     """A stand-in for the network: the spread of the strangest position."""
     windows = cut_recording(recording, LAYOUT)
     score = np.full(len(windows.end_s), -np.inf)
     np.maximum.at(score, windows.owner, np.nanstd(windows.samples_g, axis=(1, 2)))
-    return windows.end_s, score
+    return windows.end_s, {"Veille": score}
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -85,8 +86,8 @@ def named(name: str):
 
 @pytest.mark.usefixtures("made_up")
 def test_every_program_is_judged_on_the_same_windows_and_events() -> None:
-    peers = fitted_peers(evaluate.normal_recordings("train", None), LAYOUT)
-    results = compare(named("freezing"), LAYOUT, {"Veille": loudness}, peers, resamples=RESAMPLES)
+    peers = fitted_peers(Public(None).normal("train"), LAYOUT)
+    results = compare(named("freezing"), LAYOUT, loudness, peers, resamples=RESAMPLES)
     assert [result.program for result in results] == ["Veille", "kNN", "PCA", "peak"]
     assert len({(result.windows, result.normal_hours, result.events, result.wearers) for result in results}) == 1
     assert results[0].events == 2
@@ -100,13 +101,13 @@ def test_every_program_is_judged_on_the_same_windows_and_events() -> None:
 def test_windows_that_a_program_leaves_out_count_as_its_lowest_score() -> None:
     """Silence is no way to a better figure: an unscored fall is missed, and all windows stay in the count."""
 
-    def half_asleep(recording: Recording) -> tuple[Floats, Floats]:
-        end_s, score = loudness(recording)
+    def half_asleep(recording: Recording) -> tuple[Floats, dict[str, Floats]]:
+        end_s, named = loudness(recording)
         awake = end_s > 18
-        return end_s[awake], np.where(end_s[awake] > 36, np.nan, score[awake])
+        return end_s[awake], {"Veille": np.where(end_s[awake] > 36, np.nan, named["Veille"][awake])}
 
-    (full,) = compare(named("freezing"), LAYOUT, {"Veille": loudness}, {}, resamples=RESAMPLES)
-    (result,) = compare(named("freezing"), LAYOUT, {"Veille": half_asleep}, {}, resamples=RESAMPLES)
+    (full,) = compare(named("freezing"), LAYOUT, loudness, {}, resamples=RESAMPLES)
+    (result,) = compare(named("freezing"), LAYOUT, half_asleep, {}, resamples=RESAMPLES)
     assert result.windows == full.windows
     assert result.unscored_windows > 0
     assert result.figures["recall_at_10_per_hour"].value == 0.5
@@ -114,8 +115,8 @@ def test_windows_that_a_program_leaves_out_count_as_its_lowest_score() -> None:
 
 @pytest.mark.usefixtures("made_up")
 def test_a_program_that_says_nothing_has_no_skill() -> None:
-    nothing = (np.empty(0), np.empty(0))
-    (result,) = compare(named("freezing"), LAYOUT, {"Veille": lambda recording: nothing}, {}, resamples=RESAMPLES)
+    nothing = (np.empty(0), {"Veille": np.empty(0)})
+    (result,) = compare(named("freezing"), LAYOUT, lambda recording: nothing, {}, resamples=RESAMPLES)
     assert result.figures["roc_auc"].value == 0.5
     assert result.unscored_windows == result.windows
 
@@ -132,7 +133,7 @@ def test_the_ceiling_learns_from_others_alone(protocol: str, monkeypatch: pytest
 
     taught_by = compare_module._taught
     monkeypatch.setattr(compare_module, "_taught", remember)
-    (result,) = compare(named(protocol), LAYOUT, {}, {}, ceiling=True, resamples=RESAMPLES)
+    (result,) = compare(named(protocol), LAYOUT, None, {}, ceiling=True, resamples=RESAMPLES)
     assert result.program == SUPERVISED
     assert len(taught) == (3 if protocol == "freezing" else 1)
     assert result.figures["roc_auc"].value > 0.9
@@ -171,16 +172,34 @@ def test_without_a_bundle_the_message_names_the_way_out(tmp_path: Path) -> None:
 def test_a_bundles_scores_belong_to_the_windows_that_are_cut_and_know_no_future() -> None:
     """What comes after a window changes nothing of its score."""
     bundle = evaluate.opened(None)
-    layout, score = bundle.manifest.layout, evaluate.veille(bundle)["Veille"]
+    layout, score = bundle.manifest.layout, evaluate.veille(bundle)
     item = activity("a", "a", 1, fall_at_s=20)
     wrist = item.recording.positions["wrist"]
     whole = replace(item.recording, positions={"wrist": wrist})
     start = Recording("a", "a", whole.times_s[:1000], {"wrist": wrist[:1000]})
-    (end_s, scores), (early_s, early) = score(whole), score(start)
+    (end_s, whole_scores), (early_s, early_scores) = score(whole), score(start)
     np.testing.assert_array_equal(end_s, cut_recording(whole, layout).end_s)
     known = early_s < 19
-    np.testing.assert_allclose(early[known], scores[: len(early)][known], rtol=1e-6, atol=1e-6)
-    assert end_s[np.nanargmax(scores)] == pytest.approx(22, abs=2)
+    assert list(whole_scores) == ["Veille", "Veille, open set", "Veille, known"]
+    for name, scores in whole_scores.items():
+        early = early_scores[name]
+        np.testing.assert_allclose(early[known], scores[: len(early)][known], rtol=1e-6, atol=1e-6)
+    assert end_s[np.nanargmax(whole_scores["Veille"])] == pytest.approx(22, abs=2)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_each_score_of_a_program_is_judged_by_its_own_name_and_each_recording_scored_once() -> None:
+    heard = []
+
+    def two(recording: Recording) -> tuple[Floats, dict[str, Floats]]:
+        heard.append(recording.name)
+        end_s, named = loudness(recording)
+        return end_s, {**named, "upside down": -named["Veille"]}
+
+    upright, turned = compare(named("freezing"), LAYOUT, two, {}, resamples=RESAMPLES)
+    assert heard == ["a1", "a2", "b1", "c1"]
+    assert (upright.program, turned.program) == ("Veille", "upside down")
+    assert turned.figures["roc_auc"].value == pytest.approx(1 - upright.figures["roc_auc"].value)
 
 
 @pytest.mark.data

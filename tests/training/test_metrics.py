@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training import metrics
+from training.bootstrap import interval
 
 WINDOW_S = 2.56
 
@@ -149,15 +150,15 @@ def test_weighing_a_wearer_twice_equals_having_the_wearer_twice() -> None:
 def test_interval_is_the_same_each_time_and_holds_the_figure() -> None:
     """Fixed seed; the figure of all wearers lies inside."""
     counts = metrics.tally(random_recordings(2), WINDOW_S)
-    low, high = metrics.interval(counts, metrics.roc_auc_of, resamples=200)
-    assert (low, high) == metrics.interval(counts, metrics.roc_auc_of, resamples=200)
+    low, high = interval(counts, metrics.roc_auc_of, resamples=200)
+    assert (low, high) == interval(counts, metrics.roc_auc_of, resamples=200)
     assert low <= metrics.roc_auc_of(counts, np.ones(4)) <= high
 
 
 def test_one_wearer_has_no_interval() -> None:
     """Nothing can be said of other wearers from one."""
     alone = [recording for recording in random_recordings(2) if recording.wearer == "w1"]
-    assert np.isnan(metrics.interval(metrics.tally(alone, WINDOW_S), metrics.roc_auc_of)).all()
+    assert np.isnan(interval(metrics.tally(alone, WINDOW_S), metrics.roc_auc_of)).all()
 
 
 def test_a_day_of_windows_is_counted_at_once() -> None:

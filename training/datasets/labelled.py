@@ -1,6 +1,7 @@
 """What every dataset gives: recordings of real people, with the truth beside each sample."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,3 +33,11 @@ class Labelled:
     def calm_samples(self) -> NDArray[np.bool_]:
         """(n,) normal wear: a recording of days is not lost to learning because of one fall."""
         return np.full(len(self.label), self.normal) if self.calm is None else self.calm
+
+
+def worn_at(positions: Collection[str], items: Iterable[Labelled]) -> Iterator[Labelled]:
+    """Each with those positions only; a recording that has none of them is left out."""
+    for item in items:
+        kept = {name: samples for name, samples in item.recording.positions.items() if name in positions}
+        if kept:
+            yield replace(item, recording=replace(item.recording, positions=kept))

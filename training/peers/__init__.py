@@ -12,14 +12,13 @@ import numpy as np
 from agent.features import fill_missing
 from agent.records import Floats, Integers, Singles
 from training.peers.autoencoder import AutoEncoder
+from training.peers.features import enough_present
 from training.peers.unsupervised import Forest, Neighbours, Online, Peak, Peer, Subspace
 
-__all__ = ["LEAST_PRESENT", "MOST_WINDOWS", "PEERS", "Peer", "PerFamily"]
+__all__ = ["MOST_WINDOWS", "PEERS", "Peer", "PerFamily"]
 
 MOST_WINDOWS = 20_000
 """Training windows a peer gets of each family: more changes no figure, and a workstation has other work."""
-LEAST_PRESENT = 0.5
-"""Share of the samples that a row must have to be scored."""
 
 PEERS: Mapping[str, Callable[[], Peer]] = {
     "kNN": Neighbours,
@@ -55,7 +54,7 @@ class PerFamily:
     def score(self, samples_g: Singles, family: Integers) -> Floats:
         """(m,) standardised scores; NaN = half of the row is missing, or no window of its family was seen."""
         scores = np.full(len(samples_g), np.nan)
-        enough = np.isfinite(samples_g[:, 0]).mean(axis=1) >= LEAST_PRESENT
+        enough = enough_present(samples_g)
         for one, (peer, median, spread) in self._fitted.items():
             rows = (family == one) & enough
             if rows.any():

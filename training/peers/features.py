@@ -3,13 +3,21 @@
 import numpy as np
 
 from agent.features import four_axes
-from agent.records import Floats, Singles
+from agent.records import Booleans, Floats, Singles
 
 RATE_HZ = 50.0
 """Of the windows that the agent cuts."""
 BANDS_HZ = ((0.5, 3.0), (3.0, 8.0), (8.0, 20.0))
 """Steps; trembling and impacts; sharper than people move by themselves."""
 POWER_FLOOR_G2 = 1e-4
+LEAST_PRESENT = 0.5
+"""Share of the samples that a row must have to be scored."""
+
+
+def enough_present(samples_g: Singles) -> Booleans:
+    """(n,) rows of (n, 3, samples) that a peer can score; NaN = missing."""
+    enough: Booleans = np.isfinite(samples_g[:, 0]).mean(axis=1) >= LEAST_PRESENT
+    return enough
 
 
 def plain_features(windows: Singles) -> Singles:

@@ -8,16 +8,15 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from agent.features import fill_missing
-from agent.records import Booleans, Floats, Integers, Singles, Windows
+from agent.records import Floats, Integers, Singles, Windows
 from training.datasets import Labelled
-from training.metrics import Labels, window_labels
-from training.peers.features import thirty_features
+from training.metrics import Labels, window_truth
+from training.peers.features import enough_present, thirty_features
 
 NAME = "RandomForest (supervised)"
 TREES = 200
 MOST_NORMAL = 20_000
 """Normal rows of each family that it learns from; of the anomalous ones it gets all."""
-LEAST_PRESENT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +35,12 @@ def rows_of(items: Sequence[Labelled], cuts: Sequence[Windows], window_s: float)
     """All rows of known truth that are half there."""
     samples, family, label = [], [], []
     for item, cut in zip(items, cuts, strict=True):
-        times_s = item.recording.times_s
-        truth = window_labels(times_s, item.label, cut.end_s, window_s)
-        known = (truth == 1) | (window_labels(times_s, ~item.judged, cut.end_s, window_s) == 0)
-        kept = known[cut.owner] & _enough(cut.samples_g)
+        truth, known = window_truth(item.recording.times_s, item.label, item.judged, cut.end_s, window_s)
+        kept = known[cut.owner] & enough_present(cut.samples_g)
         samples.append(cut.samples_g[kept])
         family.append(cut.family[kept])
         label.append(truth[cut.owner][kept])
     return Rows(np.concatenate(samples), np.concatenate(family), np.concatenate(label))
-
-
-def _enough(samples_g: Singles) -> Booleans:
-    enough: Booleans = np.isfinite(samples_g[:, 0]).mean(axis=1) >= LEAST_PRESENT
-    return enough
 
 
 class Ceiling:
@@ -74,7 +66,7 @@ class Ceiling:
 
     def score(self, samples_g: Singles, family: Integers) -> Floats:
         """(m,) in [0, 1]; NaN = half of the row is missing, or its family has no forest."""
-        scores, enough = np.full(len(samples_g), np.nan), _enough(samples_g)
+        scores, enough = np.full(len(samples_g), np.nan), enough_present(samples_g)
         for one, forest in self._forests.items():
             rows = (family == one) & enough
             if rows.any():
