@@ -17,7 +17,10 @@ them, the wearer's rate is below the 95 % point of Beta(C * level_0 + A, C * (1 
 wearers differ as the calibration wearers did (`own`), and that every alarm was false.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.binomial import Z_95_UPPER, beta_quantile
 from agent.calibrate import BLOCKS_PER_DAY
@@ -61,6 +64,23 @@ class AdaptiveLevel:
         prior, alarms = self._concentration, self.alarms[wearer].astype(np.float64)
         quiet = prior * (1 - self.base) + self.judged[wearer] - alarms
         return BLOCKS_PER_DAY * beta_quantile(Z_95_UPPER, prior * self.base + alarms, quiet)
+
+    def state(self, wearer: int) -> dict[str, NDArray[Any]]:
+        """What is known of a wearer."""
+        self.make_room(np.array([wearer]))
+        return {name: getattr(self, name)[wearer : wearer + 1] for name in ("share", "judged", "alarms")}
+
+    def restore(self, wearer: int, state: dict[str, NDArray[Any]]) -> None:
+        """Take it back.
+
+        Raises:
+            KeyError, ValueError: it is not what `state` gave; nothing was taken.
+        """
+        share, judged, alarms = (state[name].item() for name in ("share", "judged", "alarms"))
+        if not (LOWEST <= share <= 1 and 0 <= alarms <= judged):
+            raise ValueError(f"level {share}, {alarms} alarms in {judged} half-minutes: out of range")
+        self.make_room(np.array([wearer]))
+        self.share[wearer], self.judged[wearer], self.alarms[wearer] = share, judged, alarms
 
     def make_room(self, wearer: Integers) -> None:
         """So that every one of these wearers is there."""

@@ -29,6 +29,10 @@ class PublishError(AgentError):
     """The broker did not take a message: keep the row and try again later."""
 
 
+class MemoryFileError(AgentError):
+    """What was known of the wearers cannot be used: set it aside, start from the population, count it."""
+
+
 class OutboxError(AgentError):
     """The outbox cannot be written (disk full, read-only): events stay in memory, try again.
 

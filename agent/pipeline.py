@@ -7,6 +7,7 @@ windows that are not quiet go on to `Tracker` (when did it start, is it news?) a
 words). `publish` drains the outbox on its own. A live gateway and a replay call the same `step`.
 """
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from agent.absence import Absences
@@ -18,6 +19,7 @@ from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
+from agent.memory import Memory
 from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
@@ -38,13 +40,23 @@ class Keeper(Protocol):
 class Pipeline:
     """One gateway's pipeline; call `step` as often as you like."""
 
-    def __init__(self, source: Source, bundle: Bundle, settings: Settings, outbox: Keeper, counters: Counters) -> None:
+    def __init__(
+        self,
+        source: Source,
+        bundle: Bundle,
+        settings: Settings,
+        outbox: Keeper,
+        counters: Counters,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder`: where what is learnt of the wearers is kept over a restart; none = it is not."""
         layout, alpha = bundle.manifest.layout, level(settings.alarms.false_alarms_per_day)
         self._source, self._outbox, self._counters = source, outbox, counters
         self._topics = Topics(settings.site, settings.gateway)
         self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
         self._cutter = Cutter(self._streams)
         self._judge = Judge(bundle.model, alpha, settings.alarms.head)
+        self._memory = Memory(folder, bundle.digest, self._judge.prudence.remembered(), counters) if folder else None
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
@@ -73,6 +85,7 @@ class Pipeline:
         events += self._told(self._tracker.silence(now_s), None, now_s)
         events += self._absences.look(now_s)
         self._keep(events)
+        self._remember(now_s)
         return events
 
     def finish(self, now_s: float) -> list[Event]:
@@ -93,12 +106,14 @@ class Pipeline:
         """The gateway stops: open happenings end, so that no alarm stands for ever; the next start begins anew."""
         events = self._told(self._tracker.finish(), None, now_s)
         events += self._absences.finish(now_s)
+        self._remember(now_s, at_once=True)
         self._keep(events)
         return events
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
-        return self.observer.health() | {"waiting": len(self._waiting)}
+        calibration = self._judge.prudence.health(self._streams.wearers)
+        return self.observer.health() | {"waiting": len(self._waiting), "calibration": calibration}
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""
@@ -108,12 +123,18 @@ class Pipeline:
         windows = self._cutter.cut(to_the_last=to_the_last)
         if len(windows.end_s) == 0:
             return []
+        if self._memory:
+            self._memory.recall(self._streams.wearers)
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
         return self._told(self._tracker.follow(judged, now_s), judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
         return [self._composer.compose(change, judged, now_s) for change in changes]
+
+    def _remember(self, now_s: float, *, at_once: bool = False) -> None:
+        if self._memory:
+            self._memory.save(self._streams.wearers, now_s, at_once=at_once)
 
     def _keep(self, events: list[Event]) -> None:
         self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]

@@ -4,8 +4,9 @@ Judging and learning take turns: a half-minute that has closed counts from the w
 recording at once and a live stream get the same answers.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from agent.adapt import AdaptiveLevel
 from agent.calibrate import BLOCK_S, Calibration
 from agent.decide import decide
 from agent.heads import Head
+from agent.memory import Remembers
 from agent.own import Own, cell_of
 from agent.records import (
     NOISE,
@@ -31,6 +33,9 @@ from agent.regime import REGIMES, Regimes
 MEASURED_RIGHT = 0.5
 """Least mass on a right measurement for a window to be learnt from."""
 
+MOST_SHOWN = 64
+"""Wearers in one health message."""
+
 Record = TypeVar("Record", Surprise, Verdicts, Standing)
 
 
@@ -43,6 +48,26 @@ class Prudence:
         self._regimes = Regimes(hop_s)
         self.own = Own(calibration.concentration, round(BLOCK_S / hop_s), alpha)
         self.level = AdaptiveLevel(alpha, calibration.concentration)
+
+    def remembered(self) -> dict[str, Remembers]:
+        """The parts that know wearers, for `memory`."""
+        return {"own": self.own, "level": self.level}
+
+    def health(self, wearers: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the calibration of each wearer has come to; of many, those whose bound is widest."""
+        slots = np.arange(len(wearers))
+        bound = self.level.at_most_per_day(slots)
+        share = self.level.of(slots) / self.level.base
+        return {
+            wearers[slot]: {
+                "own_half_minutes": dict(zip(REGIMES, self.own.half_minutes(slot).tolist(), strict=True)),
+                "level_share": round(float(share[slot]), 3),
+                "judged_half_minutes": int(self.level.judged[slot]),
+                "alarms": int(self.level.alarms[slot]),
+                "at_most_per_day": round(float(bound[slot]), 2),
+            }
+            for slot in np.argsort(-bound, kind="stable")[:MOST_SHOWN].tolist()
+        }
 
     def answer(self, windows: Windows, population: Surprise, trust: Trust) -> tuple[Surprise, Verdicts, Standing]:
         """Judge n windows, then learn from them.

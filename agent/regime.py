@@ -8,7 +8,7 @@ choose the company of jogging. What counts is the mean movement from 8.5 to 3 s 
 
 import numpy as np
 
-from agent.past import Past
+from agent.quality import in_rounds
 from agent.records import Floats, Integers, Singles, Windows
 
 REGIMES = ("still", "moving", "vigorous")
@@ -16,40 +16,57 @@ STILL, MOVING, VIGOROUS = range(3)
 STILL_BELOW_G, VIGOROUS_FROM_G = 0.03, 0.3
 """Standard deviation of the length of the acceleration: below the first people lie, sit and stand, above the second
 they jog, hop and climb stairs. Set by looking at the activities of the training wearers of SisFall, at the waist."""
-BEFORE = slice(5, 16)
-"""Windows ago, less one: those that share no sample with this one, up to eight seconds."""
+NEAREST, FARTHEST = 6, 16
+"""Windows ago: from the latest that shares no sample with this one to eight seconds."""
 
 
 class Regimes:
     """Remembers how much each wearer moved: 16 numbers a wearer."""
 
     def __init__(self, hop_s: float) -> None:
-        self._past = Past(1, hop_s, BEFORE.stop)
+        self._hop_s = hop_s
+        self._moved = np.zeros((0, FARTHEST + 1), np.float32)
+        """(wearers, windows) in g; the window that ends at hop h lies at h modulo the length."""
+        self._hop = np.zeros((0, FARTHEST + 1), np.int64)
 
     def of(self, windows: Windows) -> Integers:
         """(n,) index in `REGIMES` of each window; moving where nothing is known of the time before."""
-        moved = movement(windows)
-        before, known = self._past.recall(windows.wearer, windows.end_s, moved[:, None].astype(np.float32))
-        counts = known[:, BEFORE] & np.isfinite(before[:, BEFORE, 0])
-        total = np.where(counts, before[:, BEFORE, 0], 0.0).sum(axis=1)
-        mean = total / np.maximum(counts.sum(axis=1), 1)
-        found = np.digitize(mean, (STILL_BELOW_G, VIGOROUS_FROM_G))
-        return np.where(counts.any(axis=1), found, MOVING).astype(np.int64)
+        moved, hop = movement(windows), np.rint(windows.end_s / self._hop_s).astype(np.int64)
+        self._make_room(int(windows.wearer.max(initial=-1)) + 1)
+        found = np.full(len(hop), MOVING, np.int64)
+        for rows in in_rounds(windows.wearer):
+            wearer, now = windows.wearer[rows], hop[rows]
+            ago = now[:, None] - self._hop[wearer]
+            counts = (ago >= NEAREST) & (ago <= FARTHEST) & np.isfinite(self._moved[wearer])
+            total = np.where(counts, self._moved[wearer], 0.0).sum(axis=1)
+            regime = np.digitize(total / np.maximum(counts.sum(axis=1), 1), (STILL_BELOW_G, VIGOROUS_FROM_G))
+            found[rows] = np.where(counts.any(axis=1), regime, MOVING)
+            place = now % (FARTHEST + 1)
+            self._moved[wearer, place], self._hop[wearer, place] = moved[rows], now
+        return found
+
+    def _make_room(self, wearers: int) -> None:
+        more = wearers - len(self._hop)
+        if more > 0:
+            more = max(more, len(self._hop))
+            self._moved = np.concatenate([self._moved, np.full((more, FARTHEST + 1), np.nan, np.float32)])
+            self._hop = np.concatenate([self._hop, np.zeros((more, FARTHEST + 1), np.int64)])
 
 
 def movement(windows: Windows) -> Floats:
     """(n,) in g: standard deviation of the length of the acceleration, the mean over the positions; NaN = no sample."""
-    length, seen = _length(windows.samples_g)
-    count = np.maximum(seen.sum(axis=1), 1)
-    mean = length.sum(axis=1) / count
-    spread = np.sqrt(np.where(seen, (length - mean[:, None]) ** 2, 0.0).sum(axis=1) / count)
-    rows = np.bincount(windows.owner, seen.any(axis=1), len(windows.end_s))
-    total = np.bincount(windows.owner, spread, len(windows.end_s))
+    length = np.sqrt(np.einsum("mct,mct->mt", windows.samples_g, windows.samples_g))
+    count = len(windows.end_s)
+    spread = length.std(axis=1, dtype=np.float32)
+    for row in np.flatnonzero(np.isnan(spread)):
+        spread[row] = _spread(length[row])
+    seen = np.isfinite(spread)
+    rows = np.bincount(windows.owner, seen, count)
+    total = np.bincount(windows.owner, np.where(seen, spread, 0.0), count)
     return np.where(rows > 0, total / np.maximum(rows, 1), np.nan)
 
 
-def _length(samples_g: Singles) -> tuple[Singles, np.ndarray]:
-    """(m, samples) length of the acceleration, 0 where missing, and where it is seen."""
-    length = np.sqrt((samples_g**2).sum(axis=1))
-    seen = np.isfinite(length)
-    return np.where(seen, length, 0.0).astype(np.float32), seen
+def _spread(length: Singles) -> float:
+    """Of the samples that are there; NaN where none is."""
+    seen = length[np.isfinite(length)]
+    return float(seen.std()) if len(seen) else float("nan")

@@ -89,7 +89,7 @@ def run(given: argparse.Namespace) -> int:
     bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
 
     def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
-        return Pipeline(source, bundle, settings, outbox, counters)
+        return Pipeline(source, bundle, settings, outbox, counters, Path(settings.state_dir))
 
     gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event())
     return 0
