@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.calibrate import Calibration, FamilyCalibration
+from agent.calibrate import CONCENTRATION, Calibration, FamilyCalibration
 from agent.errors import BundleError, first_line
 from agent.golden import check_golden
 from agent.ingest import RING_CELLS
@@ -304,7 +304,10 @@ def _calibration(arrays: Arrays, layout: Layout) -> Calibration:
         if not ((low >= 0) & (low <= high) & (high <= 1)).all():
             raise BundleError(f"calibration.npz: {name}: the ends of an interval must ascend and lie in [0, 1]")
         families.append(FamilyCalibration(scores, low, high, wearers, _parts(arrays, name)))
-    return Calibration(tuple(families))
+    concentration = float(arrays.get("concentration", np.array(CONCENTRATION)))
+    if not (np.isfinite(concentration) and concentration > 0):
+        raise BundleError(f"calibration.npz: concentration {concentration}: must be finite and above 0")
+    return Calibration(tuple(families), concentration)
 
 
 def _parts(arrays: Arrays, name: str) -> tuple[NDArray[np.float64], ...]:

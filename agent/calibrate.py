@@ -29,6 +29,8 @@ from agent.records import Booleans, Floats, Integers, Surprise, Windows
 BLOCK_S = 30.0
 """Length of the unit of calibration."""
 BLOCKS_PER_DAY = 86_400 / BLOCK_S
+CONCENTRATION = 30.0
+"""Weight of the population, in half-minutes of a wearer's own, in bundles that do not say; see `own`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class FamilyCalibration:
 class Calibration:
     """The population's calibration, with which every wearer starts; see `own` for what each adds."""
 
-    def __init__(self, families: tuple[FamilyCalibration, ...], concentration: float = 30.0) -> None:
+    def __init__(self, families: tuple[FamilyCalibration, ...], concentration: float = CONCENTRATION) -> None:
         """`concentration`: how many of a wearer's own half-minutes weigh as much as the population's word."""
         self.families, self.concentration = families, concentration
         self._sizes = np.array([float(1 + len(family.scores)) for family in families])

@@ -227,7 +227,9 @@ class Own:
         plausible = np.floor(expected + PLAUSIBLE * np.sqrt(expected))
         counted = fresh & (np.cumsum(fresh, axis=1) <= plausible[:, None])
         # row by row: comparing a ring in place takes 3 us, gathering it as long again
-        in_ring = [np.count_nonzero(self.cells.ring[one] >= limit) for one, limit in zip(cell, score[:, 0], strict=True)]
+        in_ring = [
+            np.count_nonzero(self.cells.ring[one] >= limit) for one, limit in zip(cell, score[:, 0], strict=True)
+        ]
         above = np.array(in_ring, dtype=np.int64) + (counted & (held >= score)).sum(axis=1)
         return (remembered + counted.sum(axis=1)).astype(float), above.astype(float)
 

@@ -31,7 +31,7 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
 
 def write_calibration(calibration: Calibration, layout: Layout, path: Path) -> None:
     """Half-minutes of each family, their intervals, and those of each part."""
-    arrays: Arrays = {}
+    arrays: Arrays = {"concentration": np.array(calibration.concentration)}
     for name, known in zip(layout.families, calibration.families, strict=True):
         arrays |= {f"{name}_scores": known.scores, f"{name}_low": known.low, f"{name}_high": known.high}
         arrays[f"{name}_wearers"] = np.array(known.wearers)

@@ -17,6 +17,7 @@ from agent.layout import Layout
 from agent.records import FREEZING, Floats, Singles
 from agent.runtime import Runtime
 from agent.score import MERGED, SHARED, Norms, Prototypes
+from export.between import concentration
 from export.embedding import embed
 from training.scoring import score_windows
 from training.windows import NormalWindows
@@ -75,11 +76,16 @@ def calibrate(
     prototypes = replace(prototypes, norms=norms)
     merged = norms.standardise(scores.score, held_out.family, MERGED)
     families, facts = [], {}
-    for index, name in enumerate(layout.families):
-        rows = held_out.family == index
+    for name, rows in zip(layout.families, _each(held_out, layout), strict=True):
         own, facts[name] = _family(merged[rows], scores.parts[rows], held_out.wearer[rows], layout.hop_s)
         families.append(own)
-    return Calibrated(prototypes, Calibration(tuple(families)), facts)
+    blocks = (half_minutes(merged[own], held_out.wearer[own], layout.hop_s) for own in _each(held_out, layout))
+    return Calibrated(prototypes, Calibration(tuple(families), concentration(list(blocks))), facts)
+
+
+def _each(windows: NormalWindows, layout: Layout) -> list[NDArray[np.bool_]]:
+    """The rows of each family."""
+    return [windows.family == index for index in range(len(layout.families))]
 
 
 def _family(

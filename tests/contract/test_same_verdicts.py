@@ -1,5 +1,6 @@
 """However the windows come, the verdicts are the same: judging and learning take turns by the wearer's own time."""
 
+import itertools
 from dataclasses import fields, replace
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_verdicts_do_not_depend_on_the_size_of_the_ticks(model, two_wearers, see
     at_once, stream = Judge(model, ALPHA), Judge(model, ALPHA)
     whole = at_once.judge(two_wearers)
     bounds = ticks(len(two_wearers.end_s), seed)
-    parts = [stream.judge(taken(two_wearers, a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [stream.judge(taken(two_wearers, a, b)) for a, b in itertools.pairwise(bounds)]
     assert whole.surprise.own.max() >= 5  # else nothing was learnt, and nothing is shown
     assert whole.verdicts.labels[:, [NORMAL, NOVELTY]].any(axis=0).all()
     for record in ("surprise", "verdicts", "standing"):
