@@ -1,15 +1,16 @@
 """Drift: has a wearer's movement, as the network sees it, left for good what it was on the first day?
 
-Every ten seconds of wear become one unit: the mean score of its windows, beside the mean movement, which says what it is
-compared with. A unit with an alarm, a fault, an abstention, a gap or a sensor that is not worn in it is left out, and
-counted. The others are ranked among the wearer's first undisturbed day (`reference`) and bet on (`shift`).
+Every ten seconds of wear become one unit: the mean strangeness of its windows, beside the mean movement, which says
+what it is compared with. A unit with an alarm, a fault, an abstention, a gap or a sensor that is not worn in it is left out,
+and counted. The others are ranked among the wearer's first undisturbed day (`reference`) and bet on (`shift`).
 
-Where a shift is raised, a drift is open. Meanwhile nothing is bet and nothing is learnt: the reference stays as it was, and
-the mean of z over about the last half-hour says how far away the wearer is. The drift ends when that mean is back
-within the tolerance. One that has lasted a day of wear is called a habit: told as such, it widens nothing any more, but it
-stays open, with its distance to the first reference, until the wearer is back. No silent adaptation.
+Where a shift is raised, a drift is open. Meanwhile nothing is bet and nothing is learnt: the reference stays as it was,
+and the mean of z over about the last half-hour says how far away the wearer is. The drift ends when that mean is back
+within the tolerance. One that has lasted a day of wear is called a habit: told as such, it widens nothing any more, but
+it stays open, with its distance to the first reference, until the wearer is back. No silent adaptation.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,8 @@ import numpy as np
 from agent.events import Phase
 from agent.records import Booleans, Floats, Integers
 from agent.reference import CAPACITY, DAY_UNITS, UNIT_S, Reference, kind_of, unknown
-from agent.shift import THRESHOLD, Bets
 from agent.shift import MEMORY as BETS
+from agent.shift import THRESHOLD, Bets
 
 ENOUGH = 0.7
 """Share of a unit's windows without which it is left out."""
@@ -48,9 +49,9 @@ MEMORY = np.dtype(
         ("revision", np.int32),
     ]
 )
-"""One wearer: the unit under way and its sums; units left out, and without any of their kind to be compared with; +1 or -1
-while a drift is open, since when, the recent mean of z and the units in it, units that it has lasted, the statistic that
-raised it, the mean that was last told (NaN = tell again), and how often it was told."""
+"""One wearer: the unit under way and its sums; units left out, and without others of their kind to compare with; +1 or
+-1 while a drift is open, since when, the recent mean of z and the units in it, units that it has lasted, the statistic
+that raised it, the mean that was last told (NaN = tell again), and how often it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Drift:
         Args:
             wearer: slots.
             end_s: ends of the windows.
-            score: of the strangest position; NaN = not scored.
+            score: strangeness of the strangest position, in any unit; NaN = not scored.
             movement_g: standard deviation of the length of the acceleration; NaN = unknown.
             disturbed: windows that are anything but normal, or not worn.
         """
@@ -99,7 +100,7 @@ class Drift:
         unit = np.floor(end_s / UNIT_S).astype(np.int64)
         marks = [0, *(np.flatnonzero(np.diff(unit)) + 1), len(unit)]
         turns: list[Turn] = []
-        for start, stop in zip(marks[:-1], marks[1:], strict=True):
+        for start, stop in itertools.pairwise(marks):
             some = slice(start, stop)
             if start < stop:
                 turns += self._close(np.unique(wearer[some]), int(unit[start]))
@@ -138,8 +139,10 @@ class Drift:
         parts = _nobody(count), unknown(count), np.zeros(count, BETS)
         for part in parts:
             for name in part.dtype.names or ():
-                if np.shape(state.get(name)) != part[name].shape:
-                    raise ValueError(f"the watch for drift has no {name!r} of shape {part[name].shape}; start it afresh")
+                if name not in state or np.shape(state[name]) != part[name].shape:
+                    raise ValueError(
+                        f"the watch for drift has no {name!r} of shape {part[name].shape}; start it afresh"
+                    )
                 part[name] = state[name]
         _check(*parts)
         self.memory, self.reference.memory, self.bets.memory = parts

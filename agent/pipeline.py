@@ -14,6 +14,7 @@ from agent.bundle import Bundle
 from agent.compose import Composer, Sender
 from agent.counters import Counters
 from agent.decide import level
+from agent.departure import Departures
 from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
 from agent.ingest import Streams
@@ -51,6 +52,7 @@ class Pipeline:
         sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
         self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
+        self._departures = Departures(sender, self._streams)
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
 
@@ -85,20 +87,20 @@ class Pipeline:
         events += self._advance(now_s)
         events += self._advance(now_s, to_the_last=True)
         events += self._told(self._tracker.finish(), None, now_s)
-        events += self._absences.finish(now_s)
+        events += self._absences.finish(now_s) + self._departures.finish(now_s)
         self._keep(events)
         return events
 
     def close(self, now_s: float) -> list[Event]:
         """The gateway stops: open happenings end, so that no alarm stands for ever; the next start begins anew."""
         events = self._told(self._tracker.finish(), None, now_s)
-        events += self._absences.finish(now_s)
+        events += self._absences.finish(now_s) + self._departures.finish(now_s)
         self._keep(events)
         return events
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
-        return self.observer.health() | {"waiting": len(self._waiting)}
+        return self.observer.health() | self._departures.health() | {"waiting": len(self._waiting)}
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""
@@ -110,7 +112,7 @@ class Pipeline:
             return []
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
-        return self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        return self._told(self._tracker.follow(judged, now_s), judged, now_s) + self._departures.look(judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
         return [self._composer.compose(change, judged, now_s) for change in changes]

@@ -1,9 +1,9 @@
 """What a wearer was doing just before: still, moving or vigorous. Half-minutes are compared with their own kind.
 
 Mondrian conformal prediction (Vovk, Gammerman, Shafer 2005, "Algorithmic Learning in a Random World", section 4.5)
-keeps its guarantee within each category, provided that the category does not depend on what is judged. So the movement of
-the window itself does not count, nor that of the windows which share samples with it: a fall must not choose the company
-of jogging. What counts is the mean movement from 8.5 to 3 s before the window's end.
+keeps its guarantee within each category, provided that the category does not depend on what is judged. So the
+movement of the window itself does not count, nor that of the windows which share samples with it: a fall must not
+choose the company of jogging. What counts is the mean movement from 8.5 to 3 s before the window's end.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from agent.records import Floats, Integers, Singles, Windows
 REGIMES = ("still", "moving", "vigorous")
 STILL, MOVING, VIGOROUS = range(3)
 STILL_BELOW_G, VIGOROUS_FROM_G = 0.03, 0.3
-"""Standard deviation of the length of the acceleration: below the first people lie, sit and stand, above the second they
-jog, hop and climb stairs. Set by looking at the activities of the training wearers of SisFall, at the waist."""
+"""Standard deviation of the length of the acceleration: below the first people lie, sit and stand, above the second
+they jog, hop and climb stairs. Set by looking at the activities of the training wearers of SisFall, at the waist."""
 BEFORE = slice(5, 16)
 """Windows ago, less one: those that share no sample with this one, up to eight seconds."""
 

@@ -4,21 +4,22 @@ z is the rank of a unit of wear among the wearer's own (see `reference`). A bet 
 
     e = exp(s * z - |s| * tolerance - s^2 * V / 2)
 
-at each unit: on average at most 1 while nothing has changed. Bets are opened anew at every unit, and the sum of all their
-fortunes is followed (Shiryaev-Roberts),
+at each unit: on average at most 1 while nothing has changed. Bets are opened anew at every unit, and the sum of all
+their fortunes is followed (Shiryaev-Roberts),
 
     wealth = (1 + wealth) * e,    raised when the mean over the six stakes reaches `THRESHOLD`
 
-which is an e-detector (Shin, Ramdas, Rinaldo 2023, "E-detectors", New Engl. J. Stat. Data Sci.); with p = Phi(z) conformal it is the
-conformal test martingale of Vovk 2021 ("Testing randomness online", Statist. Sci. 36:595) with bets on shifts.
+which is an e-detector (Shin, Ramdas, Rinaldo 2023, "E-detectors", N. Engl. J. Stat. Data Sci.); each bet on a
+conformal p-value, Phi(-z), is one of Vovk's test martingales (2021, "Testing randomness online", Statist. Sci. 36:595).
 
-Guarantee: if, given the past, E exp(s z) <= exp(|s| tolerance + s^2 V / 2) for the stakes, then wealth less the number of
-units is a supermartingale, so the mean time to a false alarm is at least THRESHOLD units, and by Ville's inequality one
-comes within T units with a chance of at most T / THRESHOLD: 10 % in 30 days of wear, and two of them with 1 %.
-Assumption: V = 1 and it holds exactly where units are exchangeable with the reference, up to the reference's own error,
-which the tolerance covers in all but 3 wearers of 1000 (three standard errors). Real wear comes in bouts; then V, measured
-over 20 minutes, stands in for "given the past": right for sums over many bouts, not for a single one. What that costs is
-measured on real wear (README, "Drift").
+Guarantee: if, given the past, E exp(s z) <= exp(|s| tolerance + s^2 V / 2) for the stakes, then wealth less the number
+of units is a supermartingale. So the mean time to a false alarm is at least THRESHOLD units, and by Ville's inequality
+one comes within T units with a chance of at most T / THRESHOLD: 10 % in 30 days of wear, two of them with 1 %.
+
+Assumption: with V = 1 it holds where units are exchangeable with the reference, up to the reference's own error, which
+the tolerance covers. Real wear comes in bouts; then V, measured over sums of many minutes, stands in for "given the
+past": right for sums over many bouts, not for a single one. What that costs is measured on real wear, see
+`training.drift_figures`.
 """
 
 import numpy as np
