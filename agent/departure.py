@@ -1,29 +1,20 @@
 """Wearers who have left their own normal: judged windows -> drift -> events of kind `drift`.
 
-What is watched is the strangeness of the strangest position, as the network sees it before anything lasting is taken
-off (`score`: echo and habit): the score itself was made to overlook what lasts. Its logarithm, over the median of its
-family. On five wearers of SisFall, a strap turned by 30 degrees moves it by 0.9 or 1.5 standard deviations, the score
-by 0.3 or 0.5; 10 % more movement by 0.35, the score not at all.
-
 A drift rules nothing out: illness, a new habit, a slipped strap all fit. So its verdict holds all three labels.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from agent.compose import Sender
 from agent.drift import Drift, Turn
 from agent.events import Event, EventData, Masses, Shift, event_id, iso_time
 from agent.ingest import Streams
 from agent.judge import Judged
-from agent.quality import CERTAIN
-from agent.records import NORMAL, OPEN, Booleans, Floats
 from agent.reference import UNIT_S
 from agent.regime import movement
-from agent.score import Prototypes
 from agent.shift import THRESHOLD
+from agent.wear import disturbed, strangeness
 
 ADVICE = "check that the sensor sits where it did, then look at the person"
 
@@ -99,25 +90,6 @@ class Departures:
             time=iso_time(turn.at_s),
             data=data,
         )
-
-
-def strangeness(judged: Judged, prototypes: Prototypes) -> Floats:
-    """(n,) logarithm of the strangest position's raw open score over its family's median; NaN = not scored."""
-    rows = np.flatnonzero(np.isfinite(judged.scores.score))
-    by_segment = judged.anatomy.strangeness(prototypes.context_weight)[rows].sum(axis=(2, 3))
-    usual = prototypes.norms.median[judged.windows.family[rows], OPEN]
-    raw = np.log(np.maximum(by_segment.max(axis=1, initial=0.0), 1e-6) / usual)
-    found = np.full(len(judged.windows.end_s), -np.inf)
-    np.maximum.at(found, judged.windows.owner[rows], raw)
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-def disturbed(judged: Judged) -> Booleans:
-    """(n,) windows that are no plain wear: an alarm, a fault anywhere, an abstention, or nobody wears the sensor."""
-    labels, owner = judged.verdicts.labels, judged.windows.owner
-    wrong = (judged.fault >= CERTAIN) | (judged.quality.non_wear >= 1)
-    plain = labels[:, NORMAL] & (labels.sum(axis=1) == 1)
-    return np.asarray(~plain | (np.bincount(owner, wrong, len(labels)) > 0))
 
 
 def _shift(turn: Turn) -> Shift:

@@ -1,15 +1,15 @@
 """How many of a gateway's alarms are false? An estimate over the wearers of one gateway, and the level that bounds it.
 
-Each half-minute of each wearer is one test at its level a. While the wearer's wear is normal, an alarm comes with a chance
-of at most a. So, with a memory that halves every `HALF_S`,
+Each half-minute of each wearer is one test at its level a. While the wearer's wear is normal, an alarm comes with a
+chance of at most a. So, with a memory that halves every `HALF_S`,
 
     share = sum of the levels tested / max(1, alarms told)
 
 both over the memory, is an estimate of the share of false ones among the alarms of about the last day that is too high
 rather than too low: it counts every test as one of normal wear. It is the estimate under LORD++ (Ramdas, Yang,
 Wainwright, Jordan 2017, NeurIPS, "Online control of the false discovery rate with decaying memory"). With q given,
-`level` is the largest level at which the tests of the next half-minute keep the estimate at or below q: alpha where
-nobody's alarms are doubtful, less where many wearers share a gateway and few alarms come.
+`level` keeps the estimate at or below q, whatever comes: what is left of q is spent evenly over the next hour. It is
+alpha where alarms are frequent enough to be believed, less where many wearers share a gateway and few alarms come.
 
 Guarantee: as long as the level of a test depends only on what was told before it, and each test of normal wear, given
 that, has P(p <= a) <= a (conditionally super-uniform), the expected number of false alarms in the memory is at most
@@ -17,14 +17,16 @@ the expected sum of levels, so
 
     E[false alarms] <= q * E[max(1, alarms)]    both over the memory, at any time
 
-(the mem-mFDR at most q, with the one alarm that is always granted; Ramdas et al. 2017, theorem 1 and section 5).
+(a modified false discovery rate with memory at most q, one alarm always granted). Without alarms that are worth it the
+level falls to q false ones in the whole memory, which a small calibration cannot reach: then only doubt is told.
 
 Dependence: what one wearer does does not change another's; but neighbouring half-minutes of one wearer resemble each
-other, and so do all half-minutes that are ranked in one calibration. The expectation above needs P(p <= a) <= a only given
-the levels, not given each other, so it survives dependence among tests whose levels were fixed before any of them: that
-is why the level is held for `HOLD_S` and what is told meanwhile counts from the next hold on (the "local dependence" of
-Zrnic, Ramdas, Jordan 2021, JMLR 22:1). What remains is that a wearer whose wear is odd for longer than that raises the
-level for himself: his alarms then count as discoveries, as in every such procedure.
+other, and so do all half-minutes that are ranked in one calibration. The expectation above needs P(p <= a) <= a only
+given the levels, not given each other, so it survives dependence among tests whose levels were fixed before any of
+them: that is why the level is held for `HOLD_S` and what is told meanwhile counts from the next hold on (the "local
+dependence" of Zrnic, Ramdas, Jordan 2021, "Asynchronous online testing of multiple hypotheses", JMLR 22). What remains
+is that a wearer whose wear is odd for longer than that raises the level for himself: his alarms then count as
+discoveries, as in every such procedure.
 """
 
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ HALF_S = 43_200.0
 """The memory halves in this time: half a day, so that it holds about the last day (its mean age is 17 hours)."""
 HOLD_S = 300.0
 """A level holds at least this long: bouts of walking and sitting, within which half-minutes resemble each other."""
+SPENT_S = 3600.0
+"""What is left is spent over this time: soon after an alarm, for what comes in company, but not all at once."""
 TEST_S = 30.0
 """Each wearer is tested once in this time: `calibrate.BLOCK_S`."""
 
@@ -67,7 +71,7 @@ class Discovery:
             self._told, self._fresh = self._told + self._fresh, 0.0
             self._until_s = now_s + HOLD_S
             room = self.share_wanted * max(1.0, self._told * 0.5 ** (HOLD_S / HALF_S)) - self._tested
-            self._level = max(room, 0.0) * _spent(HOLD_S) / max(wearers * HOLD_S / TEST_S, 1.0)
+            self._level = max(room, 0.0) / max(wearers * SPENT_S / TEST_S, 1.0)
         return min(alpha, self._level)
 
     def tested(self, now_s: float, levels: float) -> None:
@@ -81,7 +85,7 @@ class Discovery:
         self._fresh += alarms
 
     def share(self) -> float:
-        """Estimated share of false ones among the alarms of about the last day, in [0, 1]; 0 before anything is tested."""
+        """Estimated share of false ones among the last day's alarms, in [0, 1]; 0 before anything is tested."""
         return min(1.0, self._tested / max(1.0, self._told + self._fresh))
 
     def state(self) -> dict[str, float]:
@@ -108,8 +112,3 @@ class Discovery:
             kept = 0.5 ** ((now_s - self._at_s) / HALF_S) if self._at_s > -float("inf") else 1.0
             self._tested, self._told, self._fresh = self._tested * kept, self._told * kept, self._fresh * kept
         self._at_s = now_s
-
-
-def _spent(seconds: float) -> float:
-    """Share of what may be spent that is spent in so many seconds: what is left is never all of it."""
-    return 1 - 0.5 ** (seconds / HALF_S)

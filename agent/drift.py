@@ -1,8 +1,9 @@
 """Drift: has a wearer's movement, as the network sees it, left for good what it was on the first day?
 
 Every ten seconds of wear become one unit: the mean strangeness of its windows, beside the mean movement, which says
-what it is compared with. A unit with an alarm, a fault, an abstention, a gap or a sensor that is not worn in it is left out,
-and counted. The others are ranked among the wearer's first undisturbed day (`reference`) and bet on (`shift`).
+what it is compared with. A unit with an alarm, a fault, an abstention, a gap or a sensor that is not worn in it is
+left out, and counted. The others are ranked among the wearer's first undisturbed day (`reference`) and bet on
+(`shift`).
 
 Where a shift is raised, a drift is open. Meanwhile nothing is bet and nothing is learnt: the reference stays as it was,
 and the mean of z over about the last half-hour says how far away the wearer is. The drift ends when that mean is back
@@ -20,7 +21,7 @@ from agent.events import Phase
 from agent.records import Booleans, Floats, Integers
 from agent.reference import CAPACITY, DAY_UNITS, UNIT_S, Reference, kind_of, unknown
 from agent.shift import MEMORY as BETS
-from agent.shift import THRESHOLD, Bets
+from agent.shift import MOST, Bets
 
 ENOUGH = 0.7
 """Share of a unit's windows without which it is left out."""
@@ -178,9 +179,11 @@ class Drift:
             return []
         wearer, over = wearer[keep], over[keep]
         value, moved = over["score"] / over["windows"], over["movement"] / over["windows"]
-        return self._judge(wearer, (over["unit"] + 1) * UNIT_S, value, kind_of(moved))
+        return self.take(wearer, (over["unit"] + 1) * UNIT_S, value, kind_of(moved))
 
-    def _judge(self, wearer: Integers, at_s: Floats, value: Floats, kind: Integers) -> list[Turn]:
+    def take(self, wearer: Integers, at_s: Floats, value: Floats, kind: Integers) -> list[Turn]:
+        """Take note of one whole, undisturbed unit each of n different wearers, all (n,): its end, value and kind."""
+        self._make_room(int(wearer.max(initial=-1)) + 1)
         z, tolerance = self.reference.rank(wearer, value, kind)
         variance = self.reference.variance(wearer)
         self.memory["uncompared"][wearer] += np.isnan(z)
@@ -267,7 +270,7 @@ def _check(memory: np.ndarray, reference: np.ndarray, bets: np.ndarray) -> None:
         and ((reference["kept"] >= 0) & (reference["kept"] <= CAPACITY)).all()
         and ((reference["seen"] >= 0) & (reference["seen"] <= DAY_UNITS)).all()
         and all(np.isfinite(bets[name]).all() for name in bets.dtype.names or ())
-        and ((bets["wealth"] >= 0) & (bets["wealth"] <= 12 * THRESHOLD)).all()
+        and ((bets["wealth"] >= 0) & (bets["wealth"] <= MOST)).all()
         and np.isin(memory["open"], (-1, 0, 1)).all()
         and np.isfinite(reference["values"]).all()
         and np.isfinite(reference["squares"]).all()

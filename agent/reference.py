@@ -37,11 +37,12 @@ CAPACITY = DAY_UNITS // 8
 """Units kept: at the end every eighth of a day's."""
 LEAST_OF_KIND = 20
 """Units of a kind before another is ranked among them."""
-BATCH = 120
-"""Units in a sum for `variance`: twenty minutes, several bouts."""
-LEAST_BATCHES = 6
-SURE = 3.0
-"""Standard errors of the reference that are no drift."""
+BATCH = 90
+"""Units in a sum for `variance`: a quarter of an hour, several bouts."""
+LEAST_BATCHES = 8
+"""Sums without which nothing is said: two hours of wear."""
+SURE = 1.5
+"""Standard errors of the reference that are no drift; `shift` bets on nothing less than 0.2 beyond that."""
 EDGES_G = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Between the kinds of movement: standard deviation of the length of the acceleration, each about twice the one before.
 On real normal wear, recordings in random order, the median V is 2.0 with these six kinds and 3.1 with three."""

@@ -16,9 +16,10 @@ Guarantee: if, given the past, E exp(s z) <= exp(|s| tolerance + s^2 V / 2) for 
 of units is a supermartingale. So the mean time to a false alarm is at least THRESHOLD units, and by Ville's inequality
 one comes within T units with a chance of at most T / THRESHOLD: 10 % in 30 days of wear, two of them with 1 %.
 
-Assumption: with V = 1 it holds where units are exchangeable with the reference, up to the reference's own error, which
-the tolerance covers. Real wear comes in bouts; then V, measured over sums of many minutes, stands in for "given the
-past": right for sums over many bouts, not for a single one. What that costs is measured on real wear, see
+Assumption: with V = 1 it holds where units are exchangeable with the reference, up to the reference's own error: no
+stake gains, on average, by a mean of z within the tolerance and 0.2 more, which is three standard errors or more where
+180 units of the kind are known. Real wear comes in bouts; then V, measured over sums of many minutes, stands in for
+"given the past": right for sums over many bouts, not for a single one. What that costs is measured on real wear, see
 `training.drift_figures`.
 """
 
@@ -32,6 +33,8 @@ EFFECTS = np.array([0.4, 0.8, 1.6, -0.4, -0.8, -1.6])
 FALSE_DAYS = 300
 """Days of wear to a false drift, on average, at the least: ten times the 30 in which there may be one."""
 THRESHOLD = float(FALSE_DAYS * DAY_UNITS)
+MOST = 2 * len(EFFECTS) * THRESHOLD
+"""Wealth of one stake: enough to raise alone."""
 
 MEMORY = np.dtype(
     [
@@ -55,15 +58,14 @@ class Bets:
     def place(self, wearer: Integers, at_s: Floats, z: Floats, tolerance: Floats, variance: Floats) -> Booleans:
         """One unit each of n different wearers; (n,) for whom a shift is raised. Restart them: `restart`."""
         memory = self.memory
-        stake = EFFECTS / variance[:, None]  # (n, stakes)
-        gain = stake * z[:, None] - np.abs(stake) * tolerance[:, None] - stake**2 * variance[:, None] / 2
+        gain = gains(z, tolerance, variance)
         fresh = memory["rise"][wearer] <= 0
         for name, value in (("began_s", at_s), ("total", 0.0), ("units", 0)):
             memory[name][wearer] = np.where(fresh, np.reshape(value, (-1, 1)), memory[name][wearer])
         memory["rise"][wearer] = np.maximum(memory["rise"][wearer] + gain, 0.0)
         memory["total"][wearer] += z[:, None]
         memory["units"][wearer] += 1
-        memory["wealth"][wearer] = np.minimum((1 + memory["wealth"][wearer]) * np.exp(gain), 2 * THRESHOLD * 6)
+        memory["wealth"][wearer] = grown(memory["wealth"][wearer], gain)
         return self.statistic(wearer) >= THRESHOLD
 
     def statistic(self, wearer: Integers) -> Floats:
@@ -83,3 +85,14 @@ class Bets:
     def restart(self, wearer: Integers) -> None:
         """Begin anew."""
         self.memory[wearer] = np.zeros((), MEMORY)
+
+
+def gains(z: Floats, tolerance: Floats, variance: Floats) -> Floats:
+    """(n, stakes) log e of each stake at n units."""
+    stake = EFFECTS / variance[:, None]
+    return np.asarray(stake * z[:, None] - np.abs(stake) * tolerance[:, None] - stake**2 * variance[:, None] / 2)
+
+
+def grown(wealth: Floats, gain: Floats) -> Floats:
+    """(n, stakes) wealth one unit later; bounded where the threshold has been reached by far."""
+    return np.minimum((1 + wealth) * np.exp(gain), MOST)
