@@ -92,11 +92,12 @@ class Reference:
         self._sum_up(wearer[np.isfinite(z)], z[np.isfinite(z)])
         memory = self.memory
         due = memory["seen"][wearer] % memory["stride"][wearer] == 0
+        self._thin(wearer[due & (memory["kept"][wearer] == CAPACITY)])
+        due = memory["seen"][wearer] % memory["stride"][wearer] == 0
         place = (wearer[due], memory["kept"][wearer[due]])
         memory["values"][place], memory["kinds"][place] = value[due], kind[due]
         memory["kept"][wearer[due]] += 1
         memory["seen"][wearer] += 1
-        self._thin(wearer[(memory["kept"][wearer] == CAPACITY) & (memory["seen"][wearer] < DAY_UNITS)])
 
     def variance(self, wearer: Integers) -> Floats:
         """(n,) V, at least 1; inf = not enough wear yet to say."""

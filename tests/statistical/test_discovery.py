@@ -12,7 +12,7 @@ DAYS, WEARERS, ALPHA, WANTED = 3, 8, 1 / 288, 0.2
 
 
 def lived(rng: np.random.Generator, odd_per_day: float, stickiness: float) -> tuple[float, float, float]:
-    """Three days of a gateway: decayed false alarms, decayed alarms at their end, and true alarms over odd half-minutes.
+    """Three days of a gateway: decayed false alarms, decayed alarms, and the share of odd half-minutes found.
 
     A wearer's neighbouring half-minutes are alike: p stays the same with chance `stickiness`, marginally uniform.
     """
