@@ -219,7 +219,7 @@ def real(wearers: Sequence[Lived], days: float = DAYS) -> Iterator[Watched]:
         yield watch(name, np.stack([value for value, _ in drawn]), np.stack([kind for _, kind in drawn]), rng)
 
 
-def drift_table(bundle: Bundle, root: Path | None, wearers: int = 20, days: float = DAYS) -> str:
+def drift_table(bundle: Bundle, root: Path | None, wearers: int = 10, days: float = DAYS) -> str:
     """A Markdown table of all of it, and what it means.
 
     Raises:

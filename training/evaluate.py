@@ -21,6 +21,7 @@ from agent.layout import POSITIONS, Layout
 from agent.recording import Recording
 from agent.records import FALL, FREEZING, OPEN, Floats
 from training.compare import PROTOCOLS, Estimate, Result, Score, compare, fitted_peers
+from training.drift_figures import drift_table
 from training.errors import TrainingError
 from training.forms import compare_forms
 from training.forms import table as forms_table
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
     parser.add_argument("--folder", type=Path, help="judge on your own recordings instead (wearers who test)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, also those of each wearer")
+    parser.add_argument("--drift", action="store_true", help="with --protocol: the figures of drift too")
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default: %(default)s)")
 
 
@@ -91,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
         chosen = [protocol for protocol in PROTOCOLS if protocol.name in names]
         print("\n" + forms_table(compare_forms(chosen, bundle, args.root)))
+        if not args.protocol or args.drift:
+            print("\n" + drift_table(bundle, args.root))
     if args.json:
         args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0
