@@ -9,6 +9,9 @@ Where a shift is raised, a drift is open. Meanwhile nothing is bet and nothing i
 and the mean of z over about the last half-hour says how far away the wearer is. The drift ends when that mean is back
 within the tolerance. One that has lasted a day of wear is called a habit: told as such, it widens nothing any more, but
 it stays open, with its distance to the first reference, until the wearer is back. No silent adaptation.
+
+What it cannot see: a change so strong that hardly a unit is without an alarm is told as alarms; a change during
+the first day becomes part of the measure; a first day that lacks the nights makes the first night look like a drift.
 """
 
 import itertools
