@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.calibrate import Calibration
+from agent.discovery import Discovery
 from agent.evidence import weigh
 from agent.heads import Head
 from agent.layout import Layout
@@ -50,13 +51,17 @@ class Judged:
 class Judge:
     """Judges windows; remembers what each stream showed last, and what is normal for each wearer."""
 
-    def __init__(self, model: Model, alpha: float, head: Head = "interval_dominance") -> None:
-        """`alpha`: level that follows from the budget, in (0, 1]; `head`: rule that picks the labels."""
+    def __init__(
+        self, model: Model, alpha: float, head: Head = "interval_dominance", false_share: float | None = None
+    ) -> None:
+        """`alpha`: level that follows from the budget, in (0, 1]; `head`: rule that picks the labels; `false_share`:
+        the most of all alarms that should be false, see `discovery`.
+        """
         layout = self._layout = model.layout
         self.model = model
         self._assessor = Assessor(layout.rate_hz)
         self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-        self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head)
+        self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head, Discovery(false_share))
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows; of one wearer never before those already judged."""
