@@ -8,7 +8,7 @@ from agent.calibrate import BLOCKS_PER_DAY, Calibration
 from agent.decide import ALIEN_SCORE, decide
 from agent.layout import Layout
 from agent.quality import CERTAIN, Assessor
-from agent.records import OPEN, PARTS, Floats, Quality, Scores, Surprise, Verdicts, Windows
+from agent.records import OPEN, PARTS, Booleans, Floats, Quality, Scores, Surprise, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -35,6 +35,11 @@ class Judged:
     fault: Floats
     """(m,) strongest evidence of a fault of each row."""
     verdicts: Verdicts
+
+    @property
+    def faulty(self) -> Booleans:
+        """(m,) rows whose measurement is certainly wrong."""
+        return np.asarray(self.fault >= CERTAIN)
 
     def parts(self) -> Floats:
         """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
