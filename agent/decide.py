@@ -10,9 +10,9 @@ b = 1 - p / 2 alpha where p <= alpha (0 elsewhere; never both):
 
     {normal}: a     {novelty}: b     {normal, novelty}: 1 - a - b
 
-Evidence q of a fault says that this much of what was seen may be the sensor's doing: the share q of each mass moves
-to the same set with `noise` added, or, from `CERTAIN` on, to {noise} alone (discounting: Shafer 1976, "A
-Mathematical Theory of Evidence", ch. 11). A window that could not be scored has its whole mass on all three.
+These say nothing of the measurement: with `noise` added to each set, they are combined by Dempster's rule with `Trust`,
+the masses on {normal, novelty} (measured right), {noise} (wrong) and all three; the two never conflict. A window that
+could not be scored has its whole mass on all three.
 A label is ruled out by interval dominance: where the belief in another is at least its own plausibility
 (Zaffalon 2002, J. Stat. Plann. Inference 105:5).
 """
@@ -20,8 +20,7 @@ A label is ruled out by interval dominance: where the belief in another is at le
 import numpy as np
 
 from agent.calibrate import BLOCKS_PER_DAY
-from agent.quality import CERTAIN
-from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Verdicts
+from agent.records import CAUSES, NOISE, NORMAL, Booleans, Floats, Integers, Surprise, Trust, Verdicts
 
 ALIEN_SCORE = 10.0
 """Where the open part of the score is beyond this many scales from normal, nothing like it was ever seen: the hardest
@@ -36,25 +35,25 @@ def level(false_alarms_per_day: float) -> float:
     return false_alarms_per_day / BLOCKS_PER_DAY
 
 
-def decide(surprise: Surprise, fault: Floats, promise_per_day: Floats, alpha: float, alien: Booleans) -> Verdicts:
+def decide(surprise: Surprise, trust: Trust, promise_per_day: Floats, alpha: float, alien: Booleans) -> Verdicts:
     """The verdict of each window.
 
     Args:
         surprise: calibrated scores of n windows.
-        fault: (n,) evidence of a fault of the leading position, in [0, 1]; of any where none could be scored.
+        trust: (n,) of the leading position; of the most doubtful where none could be scored.
         promise_per_day: (n,) see `Calibration.promise_per_day`.
         alpha: level at which `normal` is ruled out.
         alien: (n,) nothing like it was ever seen, see `ALIEN_SCORE`.
     """
     unscored = np.isnan(surprise.p_value)
     alien = alien & ~unscored  # what was too poor to score was not seen at all
-    masses = _masses(surprise, fault, alpha, alien)
+    masses = _masses(surprise, trust, alpha, alien)
     belief, plausibility = masses[:, [1, 2, 4]], np.clip(masses @ SETS, 0.0, 1.0)
     labels = _undominated(belief, plausibility)
     return Verdicts(labels, belief, plausibility, _causes(labels, unscored, alien), promise_per_day)
 
 
-def _masses(surprise: Surprise, fault: Floats, alpha: float, alien: Booleans) -> Floats:
+def _masses(surprise: Surprise, trust: Trust, alpha: float, alien: Booleans) -> Floats:
     """(n, 8) mass of each of `SETS`; rows sum to 1."""
     unscored = np.isnan(surprise.p_value)
     p, p_low = np.where(unscored, 1.0, surprise.p_value), np.where(unscored, 1.0, surprise.p_low)
@@ -64,11 +63,12 @@ def _masses(surprise: Surprise, fault: Floats, alpha: float, alien: Booleans) ->
     masses[:, 5] = 1 - masses[:, 1] - masses[:, 4]
     masses[alien] = np.eye(8)[6]
     masses[unscored] = np.eye(8)[7]
-    certain = fault >= CERTAIN
-    out = masses * (1 - fault[:, None])
-    out[certain, 2] += fault[certain]
+    right, wrong = np.where(alien | unscored, 0.0, trust.right), trust.wrong
+    out = np.zeros_like(masses)
     for bits in range(1, 8):
-        out[~certain, bits | 2] += (fault * masses[:, bits])[~certain]
+        out[:, bits & 5] += right * masses[:, bits]
+        out[:, bits | 2] += (1 - right - wrong) * masses[:, bits]
+    out[:, 2] += wrong
     return out
 
 

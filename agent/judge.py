@@ -6,9 +6,10 @@ import numpy as np
 
 from agent.calibrate import BLOCKS_PER_DAY, Calibration
 from agent.decide import ALIEN_SCORE, decide
+from agent.evidence import Layer, Testimony, Witness
 from agent.layout import Layout
-from agent.quality import CERTAIN, Assessor
-from agent.records import OPEN, PARTS, Booleans, Floats, Quality, Scores, Surprise, Verdicts, Windows
+from agent.quality import Assessor
+from agent.records import OPEN, PARTS, Booleans, Floats, Quality, Scores, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -21,6 +22,8 @@ class Model:
     runtime: Runtime
     prototypes: Prototypes
     calibration: Calibration
+    layer: Layer | None = None
+    """Evidence of wrong measurements beyond physics; None = this bundle knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,15 @@ class Judged:
     anatomy: Anatomy
     surprise: Surprise
     fault: Floats
-    """(m,) strongest evidence of a fault of each row."""
+    """(m,) strongest evidence of a fault of each row, from physics alone."""
+    trust: Trust
+    """(m,) was it measured right?"""
     verdicts: Verdicts
 
     @property
     def faulty(self) -> Booleans:
-        """(m,) rows whose measurement is certainly wrong."""
-        return np.asarray(self.fault >= CERTAIN)
+        """(m,) rows whose measurement is wrong."""
+        return self.trust.wholly_wrong()
 
     def parts(self) -> Floats:
         """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
@@ -57,6 +62,7 @@ class Judge:
         self.alpha = alpha
         self._assessor = Assessor(model.layout.rate_hz)
         layout = model.layout
+        self._witness = Witness(model.layer, len(layout.families), layout.segments)
         self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
 
     def judge(self, windows: Windows) -> Judged:
@@ -68,14 +74,15 @@ class Judge:
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)
-        calibration = self.model.calibration
-        surprise = calibration.rank(windows, scores.score, fault < CERTAIN)
-        spokesman = _spokesman(windows, surprise, fault)
+        said = Testimony(samples, family, windows.stream, windows.owner, quality, scores)
+        trust, calibration = self._witness.testify(said), self.model.calibration
+        surprise = calibration.rank(windows, scores.score, ~trust.wholly_wrong())
+        spokesman = _spokesman(windows, surprise, np.maximum(fault, trust.wrong))
         # several positions share the level, so each can promise less than alone; NaN where nothing was scored
         promise = np.fmax(surprise.smallest_p * BLOCKS_PER_DAY, calibration.promise_per_day(family[spokesman]))
         alien = scores.parts[spokesman, OPEN] > ALIEN_SCORE
-        verdicts = decide(surprise, fault[spokesman], promise, self.alpha, alien)
-        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts)
+        verdicts = decide(surprise, Trust(trust.right[spokesman], trust.wrong[spokesman]), promise, self.alpha, alien)
+        return Judged(windows, quality, scores, anatomy, surprise, fault, trust, verdicts)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:

@@ -80,7 +80,7 @@ class Assessor:
 
     def _non_wear(self, still: Booleans, stream: Integers, end_s: Floats) -> Floats:
         out = np.zeros(len(still))
-        for rows in _in_rounds(stream):
+        for rows in in_rounds(stream):
             slots = stream[rows]
             since = np.where(still[rows], np.fmin(self._still_since_s[slots], end_s[rows]), np.nan)
             self._still_since_s[slots] = since
@@ -88,7 +88,7 @@ class Assessor:
         return out
 
 
-def _in_rounds(stream: Integers) -> list[Integers]:
+def in_rounds(stream: Integers) -> list[Integers]:
     """Rows in groups that hold each stream once, in order of time: the n-th row of every stream is group n."""
     order = np.argsort(stream, kind="stable")
     ordered = stream[order]

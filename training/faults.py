@@ -10,11 +10,7 @@ whole stream alike (n = 1, `training.benchmarks.noise_novelty`). Which fault, an
 
 import numpy as np
 
-from agent.records import Booleans, Floats, Integers, Singles
-
-FAULTS = ("rotation", "gain", "offset", "dropout", "clipping", "stuck", "noise", "jitter")
-"""Those that the network learns to name."""
-
+from agent.records import FAULTS, Booleans, Floats, Integers, Singles
 
 def corrupt(samples_g: Singles, rng: np.random.Generator, share: float = 0.5) -> tuple[Singles, Singles]:
     """Give some rows one fault each.

@@ -17,7 +17,7 @@ in multiples of 16; the description is a linear layer too, so that its order cos
 import torch
 from torch import Tensor, nn
 
-from training.faults import FAULTS
+from agent.records import FAULTS
 
 AXES = 4
 PARTS = 4

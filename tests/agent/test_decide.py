@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from agent.calibrate import BLOCKS_PER_DAY
 from agent.decide import decide, level
+from agent.evidence import physics
 from agent.quality import CERTAIN
 from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise
 
@@ -27,9 +28,15 @@ def known(count):
     return np.zeros(count, np.bool_)
 
 
+def trusted(fault):
+    """Trust that follows from physics alone."""
+    fault = np.atleast_1d(np.array(fault, float))
+    return physics(1 - fault, np.zeros(len(fault)), fault)
+
+
 def answer(p, low=None, fault=0.0, *, alien=False, alpha=ALPHA):
     """(labels, cause) of one window."""
-    verdicts = decide(surprise(p, low), np.array([fault]), np.array([24.0]), alpha, np.array([alien]))
+    verdicts = decide(surprise(p, low), trusted(fault), np.array([24.0]), alpha, np.array([alien]))
     labels = {label for label, kept in zip(LABELS, verdicts.labels[0], strict=True) if kept}
     return labels, CAUSES[int(verdicts.cause[0])]
 
@@ -94,7 +101,7 @@ def test_a_doubtful_signal_with_common_movement_stays_normal_or_says_poor_signal
 
 def test_a_lower_p_never_makes_novelty_less_believed():
     p = np.linspace(1e-4, 1, 2000)
-    verdicts = decide(surprise(p), np.zeros(2000), np.full(2000, 24.0), ALPHA, known(2000))
+    verdicts = decide(surprise(p), trusted(np.zeros(2000)), np.full(2000, 24.0), ALPHA, known(2000))
     assert (np.diff(verdicts.belief[:, NOVELTY]) <= 1e-12).all()
     assert (np.diff(verdicts.plausibility[:, NORMAL]) >= -1e-12).all()
 
@@ -102,19 +109,19 @@ def test_a_lower_p_never_makes_novelty_less_believed():
 def test_more_evidence_of_a_fault_never_makes_noise_less_plausible():
     for p in (0.5, 2 * ALPHA, ALPHA / 5):
         fault = np.linspace(0, 1, 500)
-        verdicts = decide(surprise(np.full(500, p)), fault, np.full(500, 24.0), ALPHA, known(500))
+        verdicts = decide(surprise(np.full(500, p)), trusted(fault), np.full(500, 24.0), ALPHA, known(500))
         assert (np.diff(verdicts.plausibility[:, NOISE]) >= -1e-12).all()
 
 
 def test_normal_is_ruled_out_no_more_often_than_p_falls_to_alpha():
     """What the guarantee of `calibrate` needs: without a fault, an answer without `normal` means p <= alpha."""
     p = np.linspace(1e-4, 1, 5000)
-    verdicts = decide(surprise(p), np.zeros(5000), np.full(5000, 24.0), ALPHA, known(5000))
+    verdicts = decide(surprise(p), trusted(np.zeros(5000)), np.full(5000, 24.0), ALPHA, known(5000))
     assert np.array_equal(~verdicts.labels[:, NORMAL], p <= ALPHA)
 
 
 def test_no_window_gets_no_verdict():
-    verdicts = decide(surprise(np.empty(0)), np.empty(0), np.empty(0), ALPHA, known(0))
+    verdicts = decide(surprise(np.empty(0)), trusted(np.empty(0)), np.empty(0), ALPHA, known(0))
     assert verdicts.labels.shape == (0, 3)
 
 
@@ -134,7 +141,7 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
     low = np.array(p) * data.draw(st.lists(shares(), **many))
     fault = np.array(data.draw(st.lists(st.one_of(shares(), st.sampled_from([0.0, 0.5, CERTAIN, 1.0])), **many)))
     alien = np.array(data.draw(st.lists(st.booleans(), **many)))
-    verdicts = decide(surprise(p, low), fault, np.full(size, 24.0), alpha, alien)
+    verdicts = decide(surprise(p, low), trusted(fault), np.full(size, 24.0), alpha, alien)
     belief, plausibility, labels = verdicts.belief, verdicts.plausibility, verdicts.labels
     assert np.isfinite(belief).all()
     assert ((belief >= 0) & (belief <= plausibility + 1e-12) & (plausibility <= 1)).all()
@@ -155,7 +162,7 @@ def test_every_verdict_is_consistent_with_its_masses(p, data, alpha):
 def test_the_masses_sum_to_one(p, share, fault, alpha, alien):
     from agent.decide import _masses
 
-    masses = _masses(surprise(p, p * share), np.array([fault]), alpha, np.array([alien]))
+    masses = _masses(surprise(p, p * share), trusted(fault), alpha, np.array([alien]))
     assert masses.sum() == pytest.approx(1, abs=1e-9)
     assert masses.min() >= 0
     assert masses[0, 0] == 0  # nothing on the empty set

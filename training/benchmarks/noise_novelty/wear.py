@@ -1,5 +1,6 @@
 """People's wear, put together from their recordings, and episodes of it with a fault, a novelty, or nothing."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,26 @@ class Episode:
     end_s: float
     hit: tuple[str, ...] = ()
     """Positions whose sensor is at fault."""
+    change: "Change | None" = None
+    """What the fault did to it; None where two sensors were exchanged, or none is at fault."""
 
     def packets(self) -> Iterator[Packet]:
         """As the sensors would send them, a few seconds at a time, in turn."""
         first = min(track.times_s[0] for track in self.take.values())
         parts = [part for name, track in self.take.items() for part in _split(self.wearer, name, track, first)]
         yield from sorted(parts, key=lambda packet: packet.received_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a fault did to each sample of a sensor."""
+
+    times_s: Floats
+    """(n,)"""
+    apart_g: Floats
+    """(n,) by how much it was altered."""
+    lost: Floats
+    """(n,) 1 = it was taken away."""
 
 
 def _split(wearer: str, position: str, track: Track, first_s: float) -> Iterator[Packet]:
@@ -84,16 +99,21 @@ def wears(part: Part, layout: Layout, root: Path | None = None, datasets: Sequen
     Raises:
         DataError: a dataset is missing.
     """
-    found = []
-    for name in datasets:
-        by_wearer: dict[str, list[Labelled]] = {}
-        for item in open_dataset(name, root, lambda wearer: split(wearer) == part):
-            by_wearer.setdefault(item.recording.wearer, []).append(item)
-        found += [_wear(wearer, name, items, layout) for wearer, items in sorted(by_wearer.items())]
+    each = (open_dataset(name, root, lambda wearer: split(wearer) == part) for name in datasets)
+    return wears_of(itertools.chain.from_iterable(each), layout)
+
+
+def wears_of(items: Iterable[Labelled], layout: Layout) -> list[Wear]:
+    """The same of these recordings; people in the order in which they come."""
+    by_wearer: dict[str, list[Labelled]] = {}
+    for item in items:
+        by_wearer.setdefault(item.recording.wearer, []).append(item)
+    found = [_wear(wearer, own, layout) for wearer, own in by_wearer.items()]
     return [wear for wear in found if wear.normal]
 
 
-def _wear(wearer: str, dataset: str, items: Sequence[Labelled], layout: Layout) -> Wear:
+def _wear(wearer: str, items: Sequence[Labelled], layout: Layout) -> Wear:
+    dataset = items[0].dataset
     normal: list[Take] = []
     novelties: list[tuple[Take, float, float]] = []
     trials: dict[str, list[Labelled]] = {}
@@ -106,7 +126,7 @@ def _wear(wearer: str, dataset: str, items: Sequence[Labelled], layout: Layout) 
             normal.append(whole)
         elif whole:
             novelties += [(_cut(whole, -np.inf, end + AROUND_S), start, end) for start, end in spans]
-            if "fog" in dataset or "daphnet" in dataset:  # a recording of falls holds hardly anything else
+            if NOVELTIES.get(dataset, "").startswith("freeze"):  # a recording of a fall holds hardly anything else
                 normal += _calm_pieces(trial[0], whole, spans)
     return Wear(wearer, dataset, tuple(take for take in normal if _length(take) >= SHORTEST_S), tuple(novelties))
 
@@ -223,14 +243,22 @@ def fault_episode(wear: Wear, fault: Fault, strength: float, grade: str, rng: np
         return None
     hit = pair if fault.name == SIDES else (reaching[rng.integers(len(reaching))],)
     parts = {name: _parted(plain.take[name], plain.start_s) for name in hit}
+    change = None
     if fault.name == SIDES:
         after = {hit[0]: parts[hit[1]][1], hit[1]: parts[hit[0]][1]}
     else:
         after = {hit[0]: fault.inject(parts[hit[0]][1], strength, rng)}
         if not took_place(parts[hit[0]][1], after[hit[0]]):
             return None
+        change = _change(parts[hit[0]][1], after[hit[0]])
     take = plain.take | {name: _end_to_end([parts[name][0], after[name]]) for name in hit}
-    return Episode(wear.wearer, wear.dataset, fault.name, grade, take, plain.start_s, plain.end_s, hit)
+    return Episode(wear.wearer, wear.dataset, fault.name, grade, take, plain.start_s, plain.end_s, hit, change)
+
+
+def _change(before: Track, after: Track) -> Change:
+    apart = np.linalg.norm(after.samples_g.astype(np.float64) - before.samples_g, axis=1)
+    lost = np.isnan(after.samples_g).any(axis=1) & np.isfinite(before.samples_g).all(axis=1)
+    return Change(before.times_s, np.nan_to_num(apart), lost.astype(np.float64))
 
 
 def _parted(track: Track, at_s: float) -> tuple[Track, Track]:
@@ -260,7 +288,7 @@ def _novelty(wear: Wear, whole: Take, start_s: float, end_s: float, rng: np.rand
     pieces = stretch(wear, LEAD_S - own_s, rng) if own_s < LEAD_S - SHORTEST_S else []
     take = joined([*pieces, before])
     at_s = sum(_length(piece) + PAUSE_S for piece in pieces) - _ends(before)[0]
-    return Episode(wear.wearer, wear.dataset, NOVELTIES[wear.dataset], "", take, start_s + at_s, end_s + at_s)
+    return Episode(wear.wearer, wear.dataset, NOVELTIES.get(wear.dataset, "event"), "", take, start_s + at_s, end_s + at_s)
 
 
 def episodes(people: Iterable[Wear], each: int, seed: int) -> tuple[list[Episode], dict[str, int]]:
