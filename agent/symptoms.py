@@ -247,7 +247,7 @@ def _logit(chance: Floats) -> Floats:
 
 
 def _beside(activity: Floats, owner: Integers) -> tuple[Floats, Booleans]:
-    """(m,) how much more the row moves than the other sensors of its wearer do on average, log; whether there are any."""
+    """(m,) log of how much more the row moves than the wearer's other sensors on average; whether there are any."""
     lively = np.log(activity + 0.02)
     count = np.bincount(owner)[owner]
     total = np.bincount(owner, lively)[owner]

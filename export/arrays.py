@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.calibrate import Calibration
+from agent.evidence import Layer
 from agent.layout import Layout
 from agent.records import PARTS
 from agent.score import MERGED, Prototypes
@@ -27,6 +28,12 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
         for name in ("first", "first_bias", "second", "second_bias", "last", "last_bias"):
             arrays[f"known_{name}"] = np.asarray(getattr(head, name), dtype=HALF)
     write_arrays(arrays, path)
+
+
+def write_evidence(layer: Layer, path: Path) -> None:
+    """The evidential layer."""
+    arrays: Arrays = {name: getattr(layer, name).astype(HALF) for name in Layer.ARRAYS}
+    write_arrays(arrays | {"doubt": np.array(layer.doubt), "reliability": np.array(layer.reliability)}, path)
 
 
 def write_calibration(calibration: Calibration, layout: Layout, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Wrong measurements made on purpose: what each kind of sensor fault does to samples, and the draws of the training.
 
 The kinds follow the taxonomy of Ni et al. 2009 ("Sensor network data fault types", ACM TOSN 5:25: offset, gain,
-stuck-at, noise, spikes, clipping, drift) and what a worn sensor adds: a strap that slips (rotation), axes that are taken
-for each other, a radio that loses samples (dropout) and a clock that trembles (jitter).
+stuck-at, noise, spikes, clipping, drift) and what a worn sensor adds: a strap that slips (rotation), axes that are
+taken for each other, a radio that loses samples (dropout) and a clock that trembles (jitter).
 
 What a fault does is one function of samples and of its strength, for windows of the training (n, 3, samples) and for a
 whole stream alike (n = 1, `training.benchmarks.noise_novelty`). Which fault, and how strong, is drawn elsewhere.
@@ -11,6 +11,7 @@ whole stream alike (n = 1, `training.benchmarks.noise_novelty`). Which fault, an
 import numpy as np
 
 from agent.records import FAULTS, Booleans, Floats, Integers, Singles
+
 
 def corrupt(samples_g: Singles, rng: np.random.Generator, share: float = 0.5) -> tuple[Singles, Singles]:
     """Give some rows one fault each.
@@ -146,7 +147,9 @@ def _stuck(rows: Singles, rng: np.random.Generator) -> Singles:
     """One axis, or all, holds its value from some instant on."""
     which = _some_axes(rows, rng)
     after = _from_some_instant(rows, rng)
-    return held(rows, np.asarray(np.roll(after, 1, axis=2) & after & which))  # the value at the instant is still its own
+    return held(
+        rows, np.asarray(np.roll(after, 1, axis=2) & after & which)
+    )  # the value at the instant is still its own
 
 
 def _noise(rows: Singles, rng: np.random.Generator) -> Singles:

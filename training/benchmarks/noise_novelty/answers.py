@@ -7,9 +7,9 @@ import numpy as np
 
 from agent.batch import cut_packets
 from agent.judge import Judge, Judged, Model
-from agent.records import NOISE, NORMAL, NOVELTY, Floats
+from agent.records import NOISE, NOVELTY, Floats
+from training.benchmarks.noise_novelty.episodes import Episode
 from training.benchmarks.noise_novelty.taxonomy import TAXONOMY
-from training.benchmarks.noise_novelty.wear import Episode
 
 ANSWERS = ("noise", "novelty", "doubt", "quiet")
 NORMAL_WEAR = "normal"
@@ -57,7 +57,7 @@ def answer_of(episode: Episode, judged: Judged, window_s: float) -> Answer:
     """By the windows that overlap what is judged."""
     end_s = judged.windows.end_s
     rows = (end_s > episode.start_s) & (end_s - window_s < episode.end_s)
-    noise, novelty, doubt = (int(np.count_nonzero(said[rows])) for said in _said(judged))
+    noise, novelty, doubt = (int(np.count_nonzero(said)) for said in _said(judged, rows))
     answer = "quiet"
     if noise or novelty:
         answer = "noise" if noise > novelty else "novelty"
@@ -67,13 +67,19 @@ def answer_of(episode: Episode, judged: Judged, window_s: float) -> Answer:
     return Answer(episode.wearer, episode.dataset, episode.kind, episode.grade, *told)
 
 
-def _said(judged: Judged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n,) each: {noise}, {novelty}, several labels. What is said of one sensor counts though others decide."""
-    labels = judged.verdicts.labels
+def _said(judged: Judged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the windows `rows`: {noise}, {novelty}, several labels. What is said of one sensor counts for all."""
+    labels = judged.verdicts.labels[rows]
     alone = labels.sum(axis=1) == 1
-    faulty = np.bincount(judged.windows.owner, judged.faulty, len(labels)) > 0
-    novelty = labels[:, NOVELTY] & ~labels[:, NORMAL] & ~labels[:, NOISE]
-    return (labels[:, NOISE] & alone) | (faulty & ~novelty), novelty, ~alone & ~faulty
+    faulty = (np.bincount(judged.windows.owner, judged.faulty, len(rows)) > 0)[rows]
+    novelty = labels[:, NOVELTY] & alone
+    noise = (labels[:, NOISE] & alone) | (faulty & ~novelty)
+    return _in_a_row(noise), novelty, _in_a_row(~alone & ~faulty)
+
+
+def _in_a_row(said: np.ndarray) -> np.ndarray:
+    """Those with a neighbour: the agent tells no fault and no doubt of one window alone."""
+    return np.asarray(said & (np.append(said[1:], False) | np.insert(said[:-1], 0, False)))
 
 
 # --- figures

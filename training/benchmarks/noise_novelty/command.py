@@ -25,8 +25,9 @@ from training.benchmarks.noise_novelty.answers import (
     shares,
     weighed,
 )
+from training.benchmarks.noise_novelty.episodes import episodes
 from training.benchmarks.noise_novelty.taxonomy import GRADES, TAXONOMY
-from training.benchmarks.noise_novelty.wear import NOVELTIES, episodes, wears
+from training.benchmarks.noise_novelty.wear import NOVELTIES, wears
 from training.errors import TrainingError
 from training.metrics import interval_of
 from training.progress import watched
@@ -34,10 +35,10 @@ from training.progress import watched
 SEED = 4
 UNTELLABLE = tuple(fault.name for fault in TAXONOMY if not fault.tellable)
 HEADINGS = ("what happened", "grade", "strength", "episodes", *ANSWERS, "alarm at all")
-NOTES = """One episode = one answer. A fault (clear, gross) ought to be `noise`, a real novelty `novelty`, normal wear and
-a slight fault `quiet`. Alarm at all: at least one window said {novelty}, whatever the episode's answer. Kinds marked *
-cannot be told from the samples by any program and are not in the headline. How an episode is made and answered:
-`training/benchmarks/noise_novelty/__init__.py`."""
+NOTES = """One episode = one answer. A fault (clear, gross) ought to be `noise`, a real novelty `novelty`, normal wear
+and a slight fault `quiet`. Alarm at all: at least one window said {novelty}, whatever the episode's answer. Kinds
+marked * cannot be told from the samples by any program and are not in the headline. How an episode is made and
+answered: `training/benchmarks/noise_novelty/__init__.py`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +112,9 @@ def headline(answers: Sequence[Answer], resamples: int) -> str:
         ("clear and gross faults filed as novelty", filed(tellable, "noise", "novelty")),
     )
     lines = ["| figure | value |", "| --- | --- |"]
-    lines += [f"| {name} | {_estimate(figure, tellable.wearers, everything.wearers, resamples)} |" for name, figure in rows]
+    lines += [
+        f"| {name} | {_estimate(figure, tellable.wearers, everything.wearers, resamples)} |" for name, figure in rows
+    ]
     lines.append(f"| F1 of noise, of novelty | {noise:.3f}, {novelty:.3f} |")
     return "\n".join(lines)
 

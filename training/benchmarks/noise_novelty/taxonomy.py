@@ -163,10 +163,10 @@ def _noise(track: Track, strength: float, rng: np.random.Generator) -> Track:
 
 
 SIDES = "sides"
-"""Left and right exchanged: needs two tracks, so `wear` does it."""
+"""Left and right exchanged: needs two tracks, so `episodes` does it."""
 
 TAXONOMY = (
-    Fault("stuck", "1: all axes, 0.5 s in 5 s; 2: one axis; 3: all axes", {"slight": 1, "clear": 2, "gross": 3}, _stuck),
+    Fault("stuck", "1: all, 0.5 s in 5; 2: one axis; 3: all axes", {"slight": 1, "clear": 2, "gross": 3}, _stuck),
     Fault("offset", "g on one axis", {"slight": 0.05, "clear": 0.25, "gross": 0.6}, _offset),
     Fault("gain", "share, all axes", {"slight": 0.03, "clear": 0.2, "gross": 0.5}, _gain),
     Fault("drift", "g on one axis, reached after 120 s", {"slight": 0.05, "clear": 0.3, "gross": 0.8}, _drift,
