@@ -1,8 +1,8 @@
 """The bundle: network, prototypes, calibration and golden stream in one directory, opened only as a whole.
 
 `veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
-serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz`, `golden.npz`, and in bundles
-made since 0.3 `evidence.npz`, hold plain arrays (no pickle). Opening checks the schema, the digests and the shapes,
+serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz`, `golden.npz`, and in newer
+bundles `evidence.npz`, hold plain arrays (no pickle). Opening checks the schema, the digests and the shapes,
 then replays the golden stream through the live path, on the runtime that will be used; whatever differs is a
 `BundleError`.
 """
@@ -301,10 +301,10 @@ def _known(arrays: Arrays) -> Known:
 def _layer(arrays: Arrays, layout: Layout) -> Layer:
     try:
         numbers = {name: arrays[name].astype(np.float32) for name in Layer.ARRAYS}
-        doubt, reliability = float(arrays["doubt"]), float(arrays["reliability"])
+        caution, reliability = float(arrays["caution"]), float(arrays["reliability"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{EVIDENCE}: {first_line(error)}: missing, or not numbers") from error
-    layer = Layer(**numbers, doubt=doubt, reliability=reliability)
+    layer = Layer(**numbers, caution=caution, reliability=reliability)
     if not layer.fits(width(len(layout.families))):
         raise BundleError(f"{EVIDENCE}: shapes do not fit each other or the layout, or numbers are out of range")
     return layer

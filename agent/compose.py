@@ -101,7 +101,7 @@ class Composer:
         if data.kind != "sensor_fault":
             return data
         rows = judged.windows.owner == change.window
-        return _about_the_sensor(data, float(np.maximum(judged.fault, judged.trust.wrong)[rows].max()))
+        return _about_the_sensor(data, float(judged.trust.wrong[rows].max()))
 
     def _facts(self, change: Change, judged: Judged, now_s: float) -> EventData:
         window, happening = change.window, change.happening
@@ -195,9 +195,12 @@ class Composer:
         return f"cannot tell: {doubt}" + (f" ({explanation.sentence})" if explanation else "")
 
 
-def _about_the_sensor(data: EventData, fault: float) -> EventData:
-    """The verdict of a fault is on the faulty measurement; what other positions see of the person is no part of it."""
-    fault = _exact(fault)
+def _about_the_sensor(data: EventData, wrong: float) -> EventData:
+    """The verdict of a fault is on the faulty measurement; what other positions see of the person is no part of it.
+
+    `wrong`: see `Trust`; physics may know better than the row that was asked.
+    """
+    fault = _exact(max(wrong, *(strength for name, strength in data.quality.items() if name != "non_wear")))
     rest = _exact(1 - fault)
     return msgspec.structs.replace(
         data,

@@ -8,7 +8,7 @@ distances to prototypes (Denoeux 2000, IEEE Trans. SMC-A 30:131; before it, as i
     m_i(right) = u_i s_i     m_i(wrong) = (1 - u_i) s_i     m_i(all) = 1 - s_i     s_i = a_i exp(-g_i d^2)
 
 and all of them are combined by Dempster's rule. Far from every prototype nothing is known, and the mass stays on all.
-Before that, what witnesses say for `wrong` is discounted by `doubt`, since a fall thrown away is worse than a fault
+Before that, what witnesses say for `wrong` is discounted by `caution`, since a fall thrown away is worse than a fault
 not told (contextual discounting: Mercier, Quost, Denoeux 2008, Information Fusion 9:246). What they say together for
 `wrong` is discounted once more by `reliability`, which comes from wearers it has not learnt from (`export.evidence`).
 
@@ -57,7 +57,7 @@ class Layer:
     """(p,) a above, in [0, 1]"""
     side: Singles
     """(p,) u above, in [0, 1]"""
-    doubt: float
+    caution: float
     """What is left of what one witness says for `wrong`, in [0, 1]."""
     reliability: float
     """What is left of what all say for `wrong`, in [0, 1]."""
@@ -73,7 +73,7 @@ class Layer:
         if not shapes:
             return False
         finite = all(bool(np.isfinite(getattr(self, name)).all()) for name in self.ARRAYS)
-        shares = np.concatenate([self.strength, self.side, np.float32([self.doubt, self.reliability])])
+        shares = np.concatenate([self.strength, self.side, np.float32([self.caution, self.reliability])])
         positive = (self.scale > 0).all() and (self.reach > 0).all()
         return finite and bool(positive and (shares >= 0).all() and (shares <= 1).all())
 
@@ -85,7 +85,7 @@ class Layer:
         place = hidden @ self.second
         apart = (place**2).sum(axis=1, keepdims=True) - 2 * place @ self.places.T + (self.places**2).sum(axis=1)
         near = self.strength * np.exp(-self.reach * (np.maximum(apart, 0) + far))
-        right, wrong = dempster(near * self.side, near * (1 - self.side) * self.doubt)
+        right, wrong = dempster(near * self.side, near * (1 - self.side) * self.caution)
         return right, self.reliability * wrong
 
 

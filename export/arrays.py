@@ -33,7 +33,7 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
 def write_evidence(layer: Layer, path: Path) -> None:
     """The evidential layer."""
     arrays: Arrays = {name: getattr(layer, name).astype(HALF) for name in Layer.ARRAYS}
-    write_arrays(arrays | {"doubt": np.array(layer.doubt), "reliability": np.array(layer.reliability)}, path)
+    write_arrays(arrays | {"caution": np.array(layer.caution), "reliability": np.array(layer.reliability)}, path)
 
 
 def write_calibration(calibration: Calibration, layout: Layout, path: Path) -> None:
