@@ -1,8 +1,12 @@
 """Masses are masses, physics keeps the last word, a short blow is never a lasting fault, and memory is bounded."""
 
 import itertools
+import hashlib
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from agent.batch import cut_recording, join
-from agent.bundle import default_bundle_path, open_bundle
+from agent.bundle import EVIDENCE, MANIFEST, default_bundle_path, open_bundle
 from agent.decide import level
+from agent.errors import BundleError
 from agent.evidence import FARTHEST, LASTING, Lasting, Layer, dempster, physics
 from agent.judge import Judge
 from agent.quality import CERTAIN
@@ -183,3 +188,37 @@ def test_a_bundle_without_the_layer_says_what_physics_says(shipped):
     assert isinstance(found.trust, Trust)
     assert isinstance(shipped.model.layer, Layer)
     assert LEAST_BELIEF == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("places", lambda values: None),
+        ("scale", lambda values: -values),
+        ("second", lambda values: values * np.nan),
+        ("middle", lambda values: values[:-1]),
+        ("caution", lambda values: np.array(2.0)),
+        ("reliability", lambda values: np.array("x")),
+        ("side", lambda values: values.astype("S8")),
+    ],
+)
+def test_a_bundle_whose_evidence_does_not_do_is_refused_by_name(tmp_path, name, harm):
+    path = Path(shutil.copytree(default_bundle_path(), tmp_path / "copy"))
+    with np.load(path / EVIDENCE) as archive:
+        arrays_there = {key: archive[key] for key in archive.files}
+    arrays_there[name] = harm(arrays_there[name])
+    np.savez(path / EVIDENCE, **{key: value for key, value in arrays_there.items() if value is not None})
+    manifest = msgspec.json.decode((path / MANIFEST).read_bytes())
+    manifest["files"][EVIDENCE] = hashlib.sha256((path / EVIDENCE).read_bytes()).hexdigest()
+    (path / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(BundleError, match=EVIDENCE):
+        open_bundle(path)
+
+
+def test_an_altered_evidence_is_refused_by_its_digest(tmp_path):
+    path = Path(shutil.copytree(default_bundle_path(), tmp_path / "copy"))
+    content = bytearray((path / EVIDENCE).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / EVIDENCE).write_bytes(bytes(content))
+    with pytest.raises(BundleError, match="digest"):
+        open_bundle(path)
