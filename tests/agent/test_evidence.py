@@ -1,7 +1,7 @@
 """Masses are masses, physics keeps the last word, a short blow is never a lasting fault, and memory is bounded."""
 
-import itertools
 import hashlib
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
