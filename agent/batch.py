@@ -1,7 +1,7 @@
 """A whole recording through the live path at once: what training, export and evaluation use."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -31,10 +31,15 @@ def cut_recording(recording: Recording, layout: Layout, *, packet_s: float = 1.0
     Raises:
         PacketError: the recording is not in g, or names a position that the layout does not know.
     """
+    return cut_packets(packets(recording, packet_s), layout)
+
+
+def cut_packets(sent: Iterable[Packet], layout: Layout) -> Windows:
+    """All windows of packets in the order in which they came; errors as in `cut_recording`."""
     streams = Streams(layout, Counters())
     cutter = Cutter(streams)
     parts = []
-    for packet in packets(recording, packet_s):
+    for packet in sent:
         streams.put(packet)
         if streams.crowded:
             parts.append(cutter.cut())

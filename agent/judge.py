@@ -6,12 +6,12 @@ import numpy as np
 
 from agent.calibrate import Calibration
 from agent.discovery import Discovery
-from agent.evidence import weigh
+from agent.evidence import Layer, Testimony, Witness
 from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
-from agent.quality import CERTAIN, Assessor
-from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Verdicts, Windows
+from agent.quality import Assessor
+from agent.records import PARTS, Booleans, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -24,6 +24,8 @@ class Model:
     runtime: Runtime
     prototypes: Prototypes
     calibration: Calibration
+    layer: Layer | None = None
+    """Evidence of wrong measurements beyond physics; None = this bundle knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,16 @@ class Judged:
     anatomy: Anatomy
     surprise: Surprise
     fault: Floats
-    """(m,) strongest evidence of a fault of each row."""
+    """(m,) strongest evidence of a fault of each row, from physics alone."""
+    trust: Trust
+    """(m,) was it measured right?"""
     verdicts: Verdicts
     standing: Standing
+
+    @property
+    def faulty(self) -> Booleans:
+        """(m,) rows whose measurement is wrong."""
+        return self.trust.wholly_wrong()
 
     def parts(self) -> Floats:
         """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
@@ -60,6 +69,7 @@ class Judge:
         layout = self._layout = model.layout
         self.model = model
         self._assessor = Assessor(layout.rate_hz)
+        self._witness = Witness(model.layer, len(layout.families), layout.segments)
         self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
         self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head, Discovery(false_share))
 
@@ -72,10 +82,12 @@ class Judge:
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)
-        population = self.model.calibration.rank(windows, scores.score, fault < CERTAIN)
-        trust = weigh(quality, scores).of(_spokesman(windows, population, fault))
-        surprise, verdicts, standing = self.prudence.answer(windows, population, trust)
-        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts, standing)
+        said = Testimony(samples, family, windows.stream, windows.owner, quality, scores)
+        trust = self._witness.testify(said)
+        population = self.model.calibration.rank(windows, scores.score, ~trust.wholly_wrong())
+        spokesman = _spokesman(windows, population, np.maximum(fault, trust.wrong))
+        surprise, verdicts, standing = self.prudence.answer(windows, population, trust.of(spokesman))
+        return Judged(windows, quality, scores, anatomy, surprise, fault, trust, verdicts, standing)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:
