@@ -82,27 +82,38 @@ def test_certain_physics_stays_certain_whatever_the_layer_says(right, share, fau
         assert trust.wrong[0] >= fault
 
 
+def lasting(wrong):
+    """What lasts of one stream of which nothing was ever said to be right."""
+    return Lasting().of(np.zeros(len(wrong), np.int64), np.zeros(len(wrong)), wrong)[1]
+
+
 def test_what_lasts_less_than_half_of_the_windows_is_never_believed():
     for length in range(LASTING // 2):
         wrong = np.zeros(60)
         wrong[20 : 20 + length] = 1.0
-        assert Lasting().of(np.zeros(60, np.int64), wrong).max() < LEAST_BELIEF
+        assert lasting(wrong).max() < LEAST_BELIEF
     wrong[20 : 20 + LASTING] = 1.0
-    assert Lasting().of(np.zeros(60, np.int64), wrong).max() == 1
+    assert lasting(wrong).max() == 1
 
 
-def test_what_lasts_is_never_more_than_what_is_said_now():
-    wrong = np.random.default_rng(0).random(200)
-    assert (Lasting().of(np.zeros(200, np.int64), wrong) <= wrong + 1e-12).all()
+@given(shares=arrays(np.float64, (60, 2), elements=st.floats(0, 1)))
+@settings(max_examples=50, deadline=None)
+def test_what_lasts_of_right_and_wrong_are_masses_again(shares):
+    right, wrong = shares[:, 0], (1 - shares[:, 0]) * shares[:, 1]
+    lasts = Lasting().of(np.zeros(60, np.int64), right, wrong)
+    assert (lasts[0] >= right).all()
+    assert (lasts[1] <= wrong + 1e-12).all()
+    assert (lasts[0] + lasts[1] <= 1 + 1e-12).all()
 
 
 def test_what_lasts_is_the_same_however_the_rows_come():
     rng = np.random.default_rng(0)
     stream, wrong = rng.integers(0, 4, 300), rng.random(300) ** 0.1
+    right = (1 - wrong) * rng.random(300)
     whole, parts = Lasting(), Lasting()
     bounds = [0, 1, 7, 8, 150, 300]
-    found = [parts.of(stream[a:b], wrong[a:b]) for a, b in itertools.pairwise(bounds)]
-    assert np.array_equal(whole.of(stream, wrong), np.concatenate(found))
+    found = [parts.of(stream[a:b], right[a:b], wrong[a:b]) for a, b in itertools.pairwise(bounds)]
+    assert np.array_equal(whole.of(stream, right, wrong), np.concatenate(found, axis=1))
 
 
 def wear(seed, *, fall=False):
@@ -138,7 +149,7 @@ def test_trust_of_ticks_is_trust_of_the_whole_and_its_memory_does_not_grow(shipp
     for start in range(0, len(windows.end_s), 40):
         parts.append(judge.judge(some(windows, start, start + 40)))
         memory = judge._witness
-        sizes.add((memory._symptoms._habit.shape, memory._symptoms._recent.shape, memory._lasting._said.shape))
+        sizes.add((memory._symptoms._habit.shape, memory._symptoms._recent.shape, memory._lasting._wrong.shape))
     assert np.allclose(np.concatenate([part.trust.wrong for part in parts]), whole.trust.wrong, atol=1e-5)
     assert np.allclose(np.concatenate([part.trust.right for part in parts]), whole.trust.right, atol=1e-5)
     assert sizes == {((2, WIDTH), (2, WIDTH), (2, LASTING - 1))}
