@@ -12,9 +12,10 @@ Before that, what witnesses say for `wrong` is discounted by `caution`, since a 
 not told (contextual discounting: Mercier, Quost, Denoeux 2008, Information Fusion 9:246). What they say together for
 `wrong` is discounted once more by `reliability`, which comes from wearers it has not learnt from (`export.evidence`).
 
-A fall lasts two or three seconds, a fault lasts. So the layer's `wrong` is the mean over the last `LASTING` windows
-(a mean of mass functions is one again), and no more than the least of the last `AT_ONCE`; its `right` is the most of
-those. A blow that looks like a fault leads to doubt at the worst, never to {noise}.
+A fall lasts two or three seconds, a fault lasts. So the layer's `wrong` is the mean over the last `LASTING` windows (a
+mean of mass functions is one again), and no more than the least of the last `AT_ONCE`; `right` is the most of those. A
+blow that looks like a fault leads to doubt at the worst, never to {noise}. And nothing that rests lawfully at 1 g is
+called wrong by the layer, however the sensor lies: it may be a person who does (`symptoms.lawful_rest`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 
 from agent.quality import CERTAIN, in_rounds
 from agent.records import OPEN, Booleans, Floats, Integers, Quality, Scores, Singles, Trust
-from agent.symptoms import Symptoms
+from agent.symptoms import Symptoms, lawful_rest
 
 LASTING, AT_ONCE = 16, 4
 """Windows: eight seconds and two. A fall shows in seven windows or so. On the calibration wearers, at the same share of
@@ -90,7 +91,7 @@ class Layer:
         apart = (place**2).sum(axis=1, keepdims=True) - 2 * place @ self.places.T + (self.places**2).sum(axis=1)
         near = self.strength * np.exp(-self.reach * (np.maximum(apart, 0) + far))
         right, wrong = dempster(near * self.side, near * (1 - self.side) * self.caution)
-        return right, self.reliability * wrong
+        return right, np.where(lawful_rest(symptoms), 0.0, self.reliability * wrong)
 
 
 def dempster(for_right: Singles, for_wrong: Singles) -> tuple[Floats, Floats]:

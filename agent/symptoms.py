@@ -13,12 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.features import fill_missing
-from agent.quality import SAME_G, in_rounds
+from agent.quality import in_rounds
 from agent.records import FALL, FAULTS, OPEN, Booleans, Floats, Integers, Quality, Scores, Singles
+from agent.texture import Texture, texture
 
-REST_G = 0.02
-"""A segment is at rest where no axis spreads more: gravity alone is measured."""
 MOVING_G = 0.1
 """A window moves where the length of its spread is above."""
 RECENT = 0.12
@@ -27,8 +25,6 @@ HABIT = 1 / 1200
 """Smallest share of a window in the habit: ten minutes."""
 KNOWN_AFTER = 20.0
 """Windows after which a habit is half believed."""
-BLOCK = 128
-"""Rows at a time."""
 MOST_LOGIT = 6.0
 
 TRACKED = {
@@ -53,6 +49,23 @@ WIDTH = sum(TRACKED.values())
 
 OF_ANY = 58
 """Numbers that do not depend on the families."""
+
+
+STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 5, 6, 14, 15, 16
+"""Columns that `lawful_rest` reads."""
+RESTING_G, NEAR_1_G = 0.035, 0.1
+"""Spread of all axes together of a window at rest; how far healthy sensors are off 1 g."""
+
+
+def lawful_rest(symptoms: Singles) -> Booleans:
+    """(m,) the window rests throughout at 1 g, and nothing is missing or repeats: a posture, of which none is a fault.
+
+    Who has fallen lies still in a posture that the stream never showed before, just as after a slip of the strap.
+    """
+    still = np.exp(symptoms[:, ACTIVITY]) - 0.01 < RESTING_G
+    alive = (symptoms[:, STUCK] < 0.5) & (symptoms[:, MOST_REPEATS] - symptoms[:, LEAST_REPEATS] < 0.5)
+    near = np.abs(symptoms[:, LEVEL]) < 4 * NEAR_1_G
+    return np.asarray(still & alive & near & (symptoms[:, MISSING] < 0.1))
 
 
 def width(families: int) -> int:
@@ -95,7 +108,7 @@ class Symptoms:
             quality: of the same rows.
             scores: of the same rows.
         """
-        window = _window(samples_g, self._segments)
+        window = texture(samples_g, self._segments)
         values, valid = self._tracked(window, owner, quality, scores)
         past = self._follow(stream, values, valid)
         parts = np.clip(scores.parts[:, [OPEN, FALL]], -3.0, 6.0)
@@ -108,7 +121,7 @@ class Symptoms:
             np.eye(self._families)[family],
         ]).astype(np.float32)  # fmt: skip
 
-    def _tracked(self, window: "_Window", owner: Integers, quality: Quality, scores: Scores) -> tuple[Floats, Booleans]:
+    def _tracked(self, window: Texture, owner: Integers, quality: Quality, scores: Scores) -> tuple[Floats, Booleans]:
         """(m, WIDTH) the numbers that are followed, and where they can be had."""
         moving = (window.activity > MOVING_G)[:, None]
         here = np.ones((len(owner), 1), np.bool_)
@@ -157,91 +170,6 @@ class Symptoms:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Of m windows, from their samples alone."""
-
-    mean: Floats
-    """(m, 3) g"""
-    spread: Floats
-    """(m, 3) g"""
-    activity: Floats
-    """(m,) length of the spread, g"""
-    level: Floats
-    """(m,) log of the mean length of the acceleration"""
-    rest: Floats
-    """(m,) log of the length at rest; NaN = it never rests"""
-    rough: Floats
-    """(m, 3) log of the power of the second difference against the first: 1.1 for white noise, far below for bodies"""
-    floor: Floats
-    """(m,) log of the white noise that would explain the calmest segment, in mg"""
-    lonely: Floats
-    """(m,) log of 1 + the largest jerk of one axis that no other shares, in 0.1 g"""
-    flat: Floats
-    """(m,) log of 1 + neighbouring samples at the top of a moving axis"""
-    repeats: Floats
-    """(m, 3) share of neighbouring samples that are the same"""
-
-
-def _window(samples_g: Singles, segments: int) -> _Window:
-    """In blocks that stay in the processor's cache: three times as fast."""
-    starts = range(0, max(len(samples_g), 1), BLOCK)
-    parts = [_block(samples_g[start : start + BLOCK], segments) for start in starts]
-    columns = zip(*parts, strict=True)
-    return _Window(*(np.concatenate(column).astype(np.float64) for column in columns))
-
-
-def _block(samples_g: Singles, segments: int) -> tuple[Singles, ...]:
-    """The fields of `_Window`, in their order."""
-    filled = fill_missing(samples_g)
-    m, _, samples = filled.shape
-    size = samples // segments
-    parts = filled.reshape(m, 3, segments, size)
-    of_parts = parts.mean(axis=3)
-    within = np.maximum(np.einsum("ijkl,ijkl->ijk", parts, parts) / size - of_parts * of_parts, 0.0)  # variance
-    spread = np.sqrt(within.mean(axis=2) + of_parts.var(axis=2))
-    lengths = np.sqrt(np.einsum("ijk,ijk->ik", of_parts, of_parts))
-    first = np.diff(filled, axis=2)
-    second = np.diff(first, axis=2)
-    power = np.einsum("ijk,ijk->ij", first, first) / (samples - 1)
-    bends = second[..., : segments * ((samples - 2) // segments)].reshape(m, 3, segments, -1)
-    jerk = np.einsum("ijkl,ijkl->ijk", bends, bends) / bends.shape[3]
-    return (
-        of_parts.mean(axis=2),
-        spread,
-        np.sqrt((spread * spread).sum(axis=1)),
-        np.log(np.maximum(np.sqrt(np.einsum("ijk,ijk->ik", filled, filled)).mean(axis=1), 0.1)),
-        _rest(within, lengths),
-        np.log((jerk.mean(axis=2) + 1e-7) / (power + 1e-6)),
-        np.log(1e3 * np.sqrt(jerk.mean(axis=1).min(axis=1) / 6) + 1.0),
-        _lonely(np.abs(second)),
-        _flat(filled, spread),
-        (np.abs(first) < SAME_G).mean(axis=2),
-    )
-
-
-def _rest(within: Singles, lengths: Singles) -> Singles:
-    calm = within.max(axis=1) < REST_G**2  # (m, segments)
-    length = (lengths * calm).sum(axis=1) / np.maximum(calm.sum(axis=1), 1)
-    return np.where(calm.any(axis=1), np.log(np.maximum(length, 0.1)), np.nan)
-
-
-def _lonely(jerk: Singles) -> Singles:
-    """Of an axis beyond twice that of the next: (m, 3, samples) sizes."""
-    one, two, three = jerk[:, 0], jerk[:, 1], jerk[:, 2]
-    larger, smaller = np.maximum(one, two), np.minimum(one, two)
-    most, next_most = np.maximum(larger, three), np.maximum(smaller, np.minimum(larger, three))
-    return np.asarray(np.log1p(10 * np.maximum(most - 2 * next_most, 0).max(axis=1)), dtype=np.float32)
-
-
-def _flat(filled: Singles, spread: Singles) -> Singles:
-    """Clipping leaves neighbours at the very top; a moving body leaves one."""
-    size = np.abs(filled)
-    at_top = size > size.max(axis=2, keepdims=True) - 0.003
-    pairs = np.count_nonzero(at_top[..., 1:] & at_top[..., :-1], axis=2)
-    return np.asarray(np.log1p(np.where(spread > 0.05, pairs, 0).max(axis=1)), dtype=np.float32)
-
-
 def _logit(chance: Floats) -> Floats:
     return np.clip(np.log((chance + 1e-9) / (1 - chance + 1e-9)), -MOST_LOGIT, MOST_LOGIT)
 
@@ -255,7 +183,7 @@ def _beside(activity: Floats, owner: Integers) -> tuple[Floats, Booleans]:
     return np.where(others, lively - (total - lively) / np.maximum(count - 1, 1), 0.0), others
 
 
-def _of_window(window: _Window, quality: Quality) -> list[Floats]:
+def _of_window(window: Texture, quality: Quality) -> list[Floats]:
     spread = np.sort(np.log(window.spread + 1e-3), axis=1)
     rough = np.sort(window.rough, axis=1)
     return [
@@ -274,7 +202,7 @@ def _of_window(window: _Window, quality: Quality) -> list[Floats]:
     ]
 
 
-def _of_past(window: _Window, past: _Past) -> list[Floats]:
+def _of_past(window: Texture, past: _Past) -> list[Floats]:
     found = []
     for name, gain in (("rest", 8.0), ("level", 8.0), ("floor", 1.0), ("beside", 1.0), ("rough", 1.0)):
         recent, habit, known = past.of(name)

@@ -116,7 +116,8 @@ def renew_evidence(path: Path, root: Path | None, seed: int = 1) -> None:
         DataError: a dataset is missing.
         AgentError: the agent refuses the bundle as it is, or as it would be.
     """
-    model, manifest = open_bundle(path).model, open_bundle(path).manifest
+    bundle = open_bundle(path, examine=False)  # its golden stream may be of other evidence
+    model, manifest = bundle.model, bundle.manifest
     corpus = open_corpus(root, None, model.layout, with_public=True)
     layer = _taught(replace(model, layer=None), corpus, seed)
     with tempfile.TemporaryDirectory() as name:

@@ -210,7 +210,7 @@ def test_a_bundle_without_the_layer_says_what_physics_says(shipped):
         ("middle", lambda values: values[:-1]),
         ("caution", lambda values: np.array(2.0)),
         ("reliability", lambda values: np.array("x")),
-        ("side", lambda values: values.astype("S8")),
+        ("side", lambda values: np.full(values.shape, "much")),
     ],
 )
 def test_a_bundle_whose_evidence_does_not_do_is_refused_by_name(tmp_path, name, harm):
