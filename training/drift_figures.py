@@ -43,7 +43,7 @@ HEADINGS = ("wear", "wearers", "V", "false drifts in 30 days", "most of one wear
 NOTES = """Wearers' 30 days each, after a first day. V: median over wearers of what bouts do to the variance of sums (1
 = independent units of 10 s). False drifts: mean over wearers, with an exact 95 % Poisson interval. Minutes: median from
 a lasting shift of one standard deviation to the drift that tells it; in the last lines, from a change of what the
-sensor delivers, whatever it comes to in standard deviations."""
+sensor delivers, whatever it comes to in standard deviations. In these lines whole recordings follow each other."""
 
 Wear = tuple[Floats, Integers]
 """Values and kinds of units, (units,) or (wearers, units) each."""
