@@ -272,7 +272,7 @@ def drift_table(bundle: Bundle, root: Path | None, wearers: int = 10, days: floa
     lines += [_line(one) for one in (*simulated(wearers, days), *real(list(known.values()), days))]
     for name, change in CHANGES.items():
         one = changed(known, lived(bundle, root, change=change), name)
-        lines.append((one.wear, str(len(one.false)), f"{np.median(one.variance):.1f}", "", "", *_minutes(one)))
+        lines.append((one.wear, str(len(one.false)), "", "", "", *_minutes(one)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n" + NOTES
 
 
