@@ -5,8 +5,10 @@ shift")
 
     level <- level + GAIN * level_0 * (level_0 - alarm)          level_0: from the budget;  alarm: 1 or 0
 
-so that alarms beyond the budget lower the level and quiet wear restores it: each costs a tenth, and a tenth is back
-after as long as the budget allows one alarm. It cannot know which alarms were false, so it must not go far: the level
+so that alarms beyond the budget lower the level and quiet wear restores it: each costs a fiftieth, which is back after
+as long as the budget allows one alarm. Chance alone keeps the level below `level_0`, by some .8 sqrt(GAIN / 2) of it (a
+walk that is turned back at the top): 8 % here; at a gain of .1 it would be 13 %, of a budget that is meant to be
+used. It cannot know which alarms were false, so it must not go far: the level
 stays between half of `level_0` and `level_0`. Free of bounds, the share of half-minutes with an alarm would come to
 the budget for any sequence whatever; with them, this holds while the wearer's p-values are off by a factor of two at
 most, and no run of true alarms can make the agent deaf. It is never above `level_0`: the budget is never overspent on
@@ -26,7 +28,7 @@ from agent.binomial import Z_95_UPPER, beta_quantile
 from agent.calibrate import BLOCKS_PER_DAY
 from agent.records import Booleans, Floats, Integers
 
-GAIN = 0.1
+GAIN = 0.02
 """Share of the level that one alarm costs."""
 LOWEST = 0.5
 """Share of `level_0` below which the level never falls."""

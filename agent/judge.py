@@ -10,7 +10,7 @@ from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
 from agent.quality import CERTAIN, Assessor
-from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Verdicts, Windows
+from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -23,6 +23,22 @@ class Model:
     runtime: Runtime
     prototypes: Prototypes
     calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One tick's windows before anybody's budget or own normal wear comes in."""
+
+    windows: Windows
+    quality: Quality
+    scores: Scores
+    anatomy: Anatomy
+    fault: Floats
+    """(m,) strongest evidence of a fault of each row."""
+    population: Surprise
+    """(n,) as the population's calibration sees the windows."""
+    trust: Trust
+    """(n,) was it measured right, by the position that speaks for the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,12 @@ class Judge:
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows; of one wearer never before those already judged."""
+        found = self.measure(windows)
+        surprise, verdicts, standing = self.prudence.answer(windows, found.population, found.trust)
+        return Judged(windows, found.quality, found.scores, found.anatomy, surprise, found.fault, verdicts, standing)
+
+    def measure(self, windows: Windows) -> Measured:
+        """All but the answer: what does not depend on the level; order as in `judge`."""
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s)
@@ -69,8 +91,7 @@ class Judge:
         fault = quality.faults().max(axis=1, initial=0.0)
         population = self.model.calibration.rank(windows, scores.score, fault < CERTAIN)
         trust = weigh(quality, scores).of(_spokesman(windows, population, fault))
-        surprise, verdicts, standing = self.prudence.answer(windows, population, trust)
-        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts, standing)
+        return Measured(windows, quality, scores, anatomy, fault, population, trust)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:
