@@ -16,7 +16,8 @@ purpose.
 
 The honest bound rests on the counts: with A alarms in T half-minutes judged, and the population's word worth C of
 them, the wearer's rate is below the 95 % point of Beta(C * level_0 + A, C * (1 - level_0) + T - A). It assumes that
-wearers differ as the calibration wearers did (`own`), and that every alarm was false.
+wearers differ as the calibration wearers did (`own`), and that every alarm was false. It is never below the budget:
+while a calm wearer is still judged by the population alarms are rarer, and become as many as the budget allows.
 """
 
 from typing import Any
@@ -65,7 +66,8 @@ class AdaptiveLevel:
         self.make_room(wearer)
         prior, alarms = self._concentration, self.alarms[wearer].astype(np.float64)
         quiet = prior * (1 - self.base) + self.judged[wearer] - alarms
-        return BLOCKS_PER_DAY * beta_quantile(Z_95_UPPER, prior * self.base + alarms, quiet)
+        bound = beta_quantile(Z_95_UPPER, prior * self.base + alarms, quiet)
+        return np.asarray(BLOCKS_PER_DAY * np.maximum(bound, self.base))
 
     def state(self, wearer: int) -> dict[str, NDArray[Any]]:
         """What is known of a wearer."""
