@@ -26,20 +26,20 @@ def packets(recording: Recording, packet_s: float = 1.0) -> Iterator[Packet]:
 
 
 def cut_recording(recording: Recording, layout: Layout, *, packet_s: float = 1.0) -> Windows:
-    """All windows of a recording, through `ingest` and `windows`.
-
-    Raises:
-        PacketError: the recording is not in g, or names a position that the layout does not know.
-    """
+    """All windows of a recording, through `ingest` and `windows`; errors as in `cut_packets`."""
     return cut_packets(packets(recording, packet_s), layout)
 
 
-def cut_packets(sent: Iterable[Packet], layout: Layout) -> Windows:
-    """All windows of packets in the order in which they came; errors as in `cut_recording`."""
+def cut_packets(coming: Iterable[Packet], layout: Layout) -> Windows:
+    """All windows of packets, in the order in which they are received.
+
+    Raises:
+        PacketError: one is not in g, or names a position that the layout does not know.
+    """
     streams = Streams(layout, Counters())
     cutter = Cutter(streams)
     parts = []
-    for packet in sent:
+    for packet in coming:
         streams.put(packet)
         if streams.crowded:
             parts.append(cutter.cut())

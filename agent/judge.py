@@ -29,6 +29,24 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """One tick's windows before anybody's budget or own normal wear comes in."""
+
+    windows: Windows
+    quality: Quality
+    scores: Scores
+    anatomy: Anatomy
+    fault: Floats
+    """(m,) strongest evidence of a fault of each row."""
+    trust: Trust
+    """(m,) was each row measured right?"""
+    population: Surprise
+    """(n,) as the population's calibration sees the windows."""
+    spoken: Trust
+    """(n,) the trust in the position that speaks for each window."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One tick's windows with all that is known of them."""
 
@@ -75,6 +93,13 @@ class Judge:
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows; of one wearer never before those already judged."""
+        found = self.measure(windows)
+        surprise, verdicts, standing = self.prudence.answer(windows, found.population, found.spoken)
+        seen = (found.quality, found.scores, found.anatomy, surprise, found.fault, found.trust)
+        return Judged(windows, *seen, verdicts, standing)
+
+    def measure(self, windows: Windows) -> Measured:
+        """All but the answer: what does not depend on the level; order as in `judge`."""
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s)
@@ -85,9 +110,8 @@ class Judge:
         said = Testimony(samples, family, windows.stream, windows.owner, quality, scores)
         trust = self._witness.testify(said)
         population = self.model.calibration.rank(windows, scores.score, ~trust.wholly_wrong())
-        spokesman = _spokesman(windows, population, np.maximum(fault, trust.wrong))
-        surprise, verdicts, standing = self.prudence.answer(windows, population, trust.of(spokesman))
-        return Judged(windows, quality, scores, anatomy, surprise, fault, trust, verdicts, standing)
+        spoken = trust.of(_spokesman(windows, population, np.maximum(fault, trust.wrong)))
+        return Measured(windows, quality, scores, anatomy, fault, trust, population, spoken)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:

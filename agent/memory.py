@@ -27,7 +27,7 @@ from agent.errors import MemoryFileError, first_line
 
 MAGIC = b"veille-wearers/1\n"
 SAVE_S = 900.0
-"""Seconds between two saves: 40 kB a wearer, so a card of flash memory lives for decades."""
+"""Seconds between two saves: 45 kB a wearer, so a card of flash memory lives for decades."""
 LARGEST_BYTES = 1 << 30
 KEPT_FILES = 2
 """Of this bundle and of the one before."""

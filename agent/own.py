@@ -4,26 +4,29 @@ Each wearer and regime (`regime`) is a *cell*. A cell's clock runs while the wea
 could be scored; each half-minute of it leaves one number, the strangest score in it. With p0 the population's
 p-value, n such half-minutes of the wearer's own and k of them at least as strange,
 
-    p = (C * p0 + k) / (C + n),    but never below 1 / (1 + N + n)
+    p = (w * p0 + k) / (w + n),    but never below 1 / (1 + N + n)
 
-with N half-minutes in the population and C their weight. It starts as the population's p-value and ends as the wearer's
-own share; ten minutes, n = 20, already count for two fifths at C = 30.
+with N half-minutes in the population and w the weight of its word: C at first, fading in a straight line to 1 where
+the memory is full. It starts as the population's p-value and ends as the wearer's own share; ten minutes, n = 20,
+already count for two fifths at C = 30.
 
 Guarantee: if the wearer's half-minutes in a regime are drawn from a distribution that is itself drawn from a
-Dirichlet process around the population's with concentration C, then p is the predictive probability of a half-minute
-at least as strange (Blackwell, MacQueen 1973, Ann. Statist. 1:353), so P(p <= a) <= a; the share of variance between
-wearers is then 1 / (C + 1), and C is estimated so at export (`export.calibration`). Whatever the wearer is like: as n
-grows, p becomes the rank among the wearer's own half-minutes, which is conformal if these are exchangeable. The floor
-is what no distribution-free method can undercut. The interval of p takes 95 % intervals of p0 and of the wearer's
-share, each with its weight, so it covers with at least 90 %.
+Dirichlet process around the population's with concentration C, then p at w = C is the predictive probability of a
+half-minute at least as strange (Blackwell, MacQueen 1973, Ann. Statist. 1:353), so P(p <= a) <= a; the share of
+variance between wearers is then 1 / (C + 1), and C is estimated so at export (`export.calibration`). Whatever the
+wearer is like: as n grows, p becomes the rank among the wearer's own half-minutes, which is conformal if these are
+exchangeable. Hence the fading: with w = C throughout, someone calmer than the population would for ever be given a
+part of its alarms, C * p0 half-minutes that were never his, and get a third fewer than the budget allows, at one a day
+none. The floor is what no distribution-free method can undercut. The interval of p takes 95 % intervals of p0 and of
+the wearer's share, each with its weight, so it covers with at least 90 %.
 
 Predict, then learn. What was strange enough for an alarm is held apart and not learnt as normal, but for as many
-half-minutes, the least strange first, as the budget makes plausible to be false: two standard deviations above what
-it allows for the time that is remembered. To leave all of them out would cut off the tail of what is normal, and the
-false alarms would grow with every day (twice the budget, in simulation, where only the expected number is learnt); to
-learn all of them would make the second fall look like the first. At the default budget none is in the first ten
-minutes. What may be a wrong measurement stops the clock. While drift is suspected, the wearer's own half-minutes
-count for less.
+half-minutes, the least strange first, as are plausibly false: two standard deviations above what the budget allows
+for the time that is remembered, where wearers differ as assumed above (beta-binomial). To leave all of them out would
+cut off the tail of what is normal, and the false alarms would grow with every day; to learn all of them would make the
+second fall look like the first. At the default budget none is in the first seven minutes, and no more than 118 of a
+day. What may be a wrong measurement stops the clock. While drift is suspected, the wearer's own half-minutes count for
+less.
 """
 
 from dataclasses import dataclass, fields
@@ -38,12 +41,13 @@ from agent.regime import REGIMES
 
 RING = 2880
 """Half-minutes remembered of each cell: a day of wear. Older ones are forgotten, so that slow change is followed."""
-HELD = 128
-"""Suspicious half-minutes held apart in each cell; beyond that the strangest is forgotten."""
+HELD = 288
+"""Suspicious half-minutes held apart in each cell, more than are ever plausible; beyond that the strangest is
+forgotten."""
 MOST_SUSPECT = 0.03
 """Where the level is above this, only half-minutes with a p at most this are suspicious: then `HELD` is enough."""
 PLAUSIBLE = 2.0
-"""Standard deviations (Poisson) above the expected number of false alarms that are still plausible."""
+"""Standard deviations (beta-binomial) above the expected number of false alarms that are still plausible."""
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Cells:
 
 
 class Own:
-    """Every wearer's own calibration; 39 kB a wearer."""
+    """Every wearer's own calibration; 45 kB a wearer."""
 
     def __init__(self, concentration: float, block_windows: int, level: float) -> None:
         """`concentration`: C above; `block_windows`: windows in a half-minute; `level`: at which it alarms, in (0,
@@ -112,7 +116,8 @@ class Own:
         """
         self.make_room(cell)
         n, k = (strength * count for count in self._counts(cell, population.score))
-        weight, total = self.concentration, self.concentration + n
+        weight = self._weight(n)
+        total = weight + n
         own_low, own_high = interval(k, n)
         floor = 1 / (1 / population.smallest_p + n)
         p = np.clip((weight * population.p_value + k) / total, floor, 1.0)
@@ -132,8 +137,10 @@ class Own:
 
     def needed(self, population: Surprise, own: Integers, level: float) -> Floats:
         """(n,) half-minutes still to be learnt until p can fall to `level`; 0 = it can, inf = the ring is too small."""
-        at_first = population.smallest_p
-        total = np.maximum(1 / level - 1 / at_first, self.concentration * (at_first / level - 1))
+        at_first, weight = population.smallest_p, self.concentration
+        fading = (weight - 1) / RING
+        by_weight = weight * (at_first - level) / (level * (1 - fading) + at_first * fading)
+        total = np.maximum(1 / level - 1 / at_first, by_weight)
         return np.where(total <= RING, np.maximum(np.ceil(total) - own, 0.0), np.inf)
 
     def turns(self, wearer: Integers, cell: Integers, counts: Booleans) -> Integers:
@@ -217,14 +224,19 @@ class Own:
         for field in fields(new):
             getattr(self.cells, field.name)[cell] = getattr(new, field.name)
 
+    def _weight(self, own: Floats) -> Floats:
+        """(n,) of the population's word beside so many half-minutes of the wearer's own."""
+        return np.asarray(self.concentration - (self.concentration - 1) * np.minimum(own / RING, 1.0))
+
     def _counts(self, cell: Integers, score: Floats) -> tuple[Floats, Floats]:
         """(n,) own half-minutes that count, and those of them at least as strange."""
         score = np.where(np.isnan(score), np.inf, score)[:, None]
         remembered = np.minimum(self.cells.learnt[cell], RING)
         held = self.cells.held[cell]
         fresh = np.isfinite(held) & (self.cells.learnt[cell, None] - self.cells.born[cell] <= RING)
-        expected = self._suspect * remembered
-        plausible = np.floor(expected + PLAUSIBLE * np.sqrt(expected))
+        expected, weight = self._suspect * remembered, self.concentration
+        spread = np.sqrt(expected * (1 - self._suspect) * (weight + remembered) / (weight + 1))
+        plausible = np.floor(expected + PLAUSIBLE * spread)
         counted = fresh & (np.cumsum(fresh, axis=1) <= plausible[:, None])
         # row by row: comparing a ring in place takes 3 us, gathering it as long again
         in_ring = [

@@ -15,7 +15,7 @@ def test_it_starts_at_the_budget():
     assert AdaptiveLevel(LEVEL, WEIGHT).of(np.array([0, 5])).tolist() == [LEVEL, LEVEL]
 
 
-def test_an_alarm_costs_a_tenth_and_as_much_quiet_as_the_budget_allows_gives_it_back():
+def test_an_alarm_costs_a_fiftieth_and_as_much_quiet_as_the_budget_allows_gives_it_back():
     level = AdaptiveLevel(LEVEL, WEIGHT)
     level.learn(ONE, np.array([True]))
     assert level.of(ONE)[0] == pytest.approx(LEVEL * (1 - GAIN * (1 - LEVEL)))
