@@ -76,7 +76,7 @@ class Layer:
         if not shapes:
             return False
         finite = all(bool(np.isfinite(getattr(self, name)).all()) for name in self.ARRAYS)
-        shares = np.concatenate([self.strength, self.side, np.float32([self.caution, self.reliability])])
+        shares = np.concatenate([self.strength, self.side, np.array([self.caution, self.reliability])])
         positive = (self.scale > 0).all() and (self.reach > 0).all()
         return finite and bool(positive and (shares >= 0).all() and (shares <= 1).all())
 

@@ -88,7 +88,7 @@ def _lonely(jerk: Singles) -> Singles:
     one, two, three = jerk[:, 0], jerk[:, 1], jerk[:, 2]
     larger, smaller = np.maximum(one, two), np.minimum(one, two)
     most, next_most = np.maximum(larger, three), np.maximum(smaller, np.minimum(larger, three))
-    return np.log1p(10 * np.maximum(most - 2 * next_most, 0).max(axis=1))
+    return np.asarray(np.log1p(10 * np.maximum(most - 2 * next_most, 0).max(axis=1)))
 
 
 def _flat(filled: Singles, spread: Singles) -> Singles:
@@ -96,4 +96,4 @@ def _flat(filled: Singles, spread: Singles) -> Singles:
     size = np.abs(filled)
     at_top = size > size.max(axis=2, keepdims=True) - 0.003
     pairs = np.count_nonzero(at_top[..., 1:] & at_top[..., :-1], axis=2)
-    return np.log1p(np.where(spread > 0.05, pairs, 0).max(axis=1))
+    return np.asarray(np.log1p(np.where(spread > 0.05, pairs, 0).max(axis=1)))

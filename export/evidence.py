@@ -207,7 +207,7 @@ def taught(shown: Shown, seed: int) -> Layer:
         chances, rest = net(inputs[rows])
         loss = nn.functional.nll_loss(chances.clamp(min=1e-6).log(), truth[rows]) + 0.02 * (1 - rest).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch
+        loss.backward()
         optimizer.step()
         schedule.step()
     return _layer(net)
