@@ -136,7 +136,7 @@ def fault_episode(wear: Wear, fault: Fault, strength: float, grade: str, rng: np
 def _change(before: Track, after: Track) -> Change:
     apart: Floats = np.sqrt(((after.samples_g.astype(np.float64) - before.samples_g) ** 2).sum(axis=1))
     lost = np.isnan(after.samples_g).any(axis=1) & np.isfinite(before.samples_g).all(axis=1)
-    return Change(before.times_s, np.where(np.isfinite(apart), apart, 0.0), lost.astype(np.float64))
+    return Change(before.times_s, np.where(np.isfinite(apart), apart, 0.0), np.where(lost, 1.0, 0.0))
 
 
 def _parted(track: Track, at_s: float) -> tuple[Track, Track]:
