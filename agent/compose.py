@@ -245,9 +245,9 @@ def _about_the_sensor(data: EventData, wrong: float) -> EventData:
 def _fault_sentence(judged: Judged, rows: np.ndarray, names: Sequence[str]) -> str:
     faults, wrong = judged.quality.faults()[rows], judged.trust.wrong[rows]  # (positions, 5), (positions,)
     if faults.max() < CERTAIN and wrong.max() >= LEAST_BELIEF:  # no law of physics is broken
-        position = int(wrong.argmax())
-        name = FAULTS[int(judged.scores.faults[rows[position]].argmax())]
-        where = names[position].replace("_", " ")
+        worst = int(wrong.argmax())
+        name = FAULTS[int(judged.scores.faults[rows[worst]].argmax())]
+        where = names[worst].replace("_", " ")
         return f"{where}: like a faulty sensor ({wrong.max():.2f}), most of all {name}: {LEARNT_WORDS[name]}"
     position, fault = divmod(int(faults.argmax()), faults.shape[1])
     name = Quality.FAULTS[fault]

@@ -53,6 +53,8 @@ OF_ANY = 58
 
 STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 5, 6, 14, 15, 16
 """Columns that `lawful_rest` reads."""
+LEAST_G = 0.01
+"""Added to a spread before its logarithm."""
 RESTING_G, NEAR_1_G = 0.035, 0.1
 """Spread of all axes together of a window at rest; how far healthy sensors are off 1 g."""
 
@@ -62,7 +64,7 @@ def lawful_rest(symptoms: Singles) -> Booleans:
 
     Who has fallen lies still in a posture that the stream never showed before, just as after a slip of the strap.
     """
-    still = np.exp(symptoms[:, ACTIVITY]) - 0.01 < RESTING_G
+    still = symptoms[:, ACTIVITY] < np.log(RESTING_G + LEAST_G)
     alive = (symptoms[:, STUCK] < 0.5) & (symptoms[:, MOST_REPEATS] - symptoms[:, LEAST_REPEATS] < 0.5)
     near = np.abs(symptoms[:, LEVEL]) < 4 * NEAR_1_G
     return np.asarray(still & alive & near & (symptoms[:, MISSING] < 0.1))
@@ -189,7 +191,7 @@ def _of_window(window: Texture, quality: Quality) -> list[Floats]:
     return [
         quality.faults(),
         quality.missing,
-        np.log(window.activity + 0.01),
+        np.log(window.activity + LEAST_G),
         spread[:, 1] - spread[:, 0],
         spread[:, 2] - spread[:, 1],
         rough[:, [0, 2]],

@@ -134,7 +134,7 @@ def fault_episode(wear: Wear, fault: Fault, strength: float, grade: str, rng: np
 
 
 def _change(before: Track, after: Track) -> Change:
-    apart = np.linalg.norm(after.samples_g.astype(np.float64) - before.samples_g, axis=1)
+    apart: Floats = np.sqrt(((after.samples_g.astype(np.float64) - before.samples_g) ** 2).sum(axis=1))
     lost = np.isnan(after.samples_g).any(axis=1) & np.isfinite(before.samples_g).all(axis=1)
     return Change(before.times_s, np.nan_to_num(apart), np.asarray(lost, dtype=np.float64))
 
