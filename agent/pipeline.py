@@ -44,7 +44,7 @@ class Pipeline:
         self._topics = Topics(settings.site, settings.gateway)
         self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
         self._cutter = Cutter(self._streams)
-        self._judge = Judge(bundle.model, alpha)
+        self._judge, self._runtime = Judge(bundle.model, alpha), bundle.model.runtime
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
@@ -98,7 +98,9 @@ class Pipeline:
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
-        return self.observer.health() | {"waiting": len(self._waiting)}
+        runtime = {"provider": self._runtime.provider, "provider_asked": self._runtime.asked}
+        told = {"waiting": len(self._waiting), "absent": self._absences.names()}
+        return self.observer.health() | runtime | told
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""

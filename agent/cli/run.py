@@ -1,6 +1,7 @@
 """`veille run`: the agent on a gateway."""
 
 import argparse
+import faulthandler
 import logging
 import threading
 from pathlib import Path
@@ -84,14 +85,20 @@ def run(given: argparse.Namespace) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from agent import gateway
     from agent.bundle import default_bundle_path, open_bundle
+    from agent.notify import Notifier
     from agent.pipeline import Pipeline
 
     bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
+    runtime = bundle.model.runtime
+    if runtime.provider != runtime.asked:
+        logging.getLogger("veille").warning("%s is not to be had, %s computes", runtime.asked, runtime.provider)
 
     def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
         return Pipeline(source, bundle, settings, outbox, counters)
 
-    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event())
+    # A watchdog ends us with SIGABRT: then each thread says where it was.
+    faulthandler.enable()
+    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event(), Notifier.of())
     return 0
 
 

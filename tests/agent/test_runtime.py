@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent import doctor
-from agent.bundle import FURTHER, MANIFEST, open_bundle, open_runtime
+from agent.bundle import FURTHER, MANIFEST, default_bundle_path, open_bundle, open_runtime
 from agent.cli.page import RUNTIMES
 from agent.errors import BundleError, SettingsError
 from agent.records import RuntimeName
@@ -189,3 +189,16 @@ def test_files_in_each_others_place_are_refused(monkeypatch):
     monkeypatch.setattr(litert, "_installed", lambda: ("numpy", SimpleNamespace(Interpreter=Tensors)))
     with pytest.raises(BundleError, match=r"model\.tflite does not take 64 rows"):
         litert.LitertRuntime(b"1", b"64")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked"), [("onnx-cuda", "CUDAExecutionProvider"), ("onnx-tensorrt", "TensorrtExecutionProvider")]
+)
+def test_a_provider_that_is_not_to_be_had_is_told_not_passed_over(runtime, asked):
+    """onnxruntime itself falls back with no error at all."""
+    import onnxruntime
+
+    if asked in onnxruntime.get_available_providers():
+        pytest.skip(f"NOT TESTED: {asked} is there")
+    loaded = open_bundle(default_bundle_path(), runtime).model.runtime
+    assert (loaded.asked, loaded.provider) == (asked, "CPUExecutionProvider")
