@@ -120,8 +120,9 @@ class Gateway:
     def health(self, now_s: float) -> dict[str, Any]:
         """Queue, losses, delay and memory; the pipeline's own figures are added.
 
-        `recent`: what was counted since the last message; `lag_s`: longest step since the last message; `oldest_s`: age of the oldest event that waits;
-        `behind`: events that each consumer has not acknowledged; `memory_peak_bytes`: largest resident set so far.
+        `recent`: what was counted since the last message; `lag_s`: longest step since then; `oldest_s`: age of the
+        oldest event that waits; `behind`: events that each consumer has not acknowledged; `memory_peak_bytes`: largest
+        resident set so far.
         """
         counts = self.counters.snapshot()
         return {

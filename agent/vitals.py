@@ -1,6 +1,5 @@
 """The latest health message in a file beside the outbox, so that `veille doctor` can look without asking a broker."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def write_vitals(folder: Path, health: dict[str, Any]) -> None:
     """
     fresh = folder / f".{NAME}"
     fresh.write_bytes(msgspec.json.encode(health))
-    os.replace(fresh, folder / NAME)
+    fresh.replace(folder / NAME)
 
 
 def read_vitals(folder: Path) -> dict[str, Any] | None:
