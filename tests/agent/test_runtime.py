@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent import doctor
 from agent.bundle import FURTHER, MANIFEST, default_bundle_path, open_bundle, open_runtime
 from agent.cli.page import RUNTIMES
+from agent.doctor import Look, Machine
+from agent.doctor.model import look_at_bundle, look_at_provider
 from agent.errors import BundleError, SettingsError
 from agent.records import RuntimeName
 from agent.runtime import FILES, LARGEST_BATCH, OUTPUTS, Answer, litert
@@ -119,14 +120,15 @@ def test_settings_choose_the_runtime_and_take_no_other(tmp_path):
 
 def test_the_doctor_names_the_runtime_and_fails_where_it_cannot_be_had(copy):
     settings = Settings(bundle=str(copy))
-    finding = doctor.check_runtime(settings)
+    (finding,) = look_at_provider(Look(settings, Machine()))
     assert finding.level == "ok"
     assert "onnxruntime" in finding.message
     assert "CPUExecutionProvider" in finding.message
     wanting = msgspec.structs.replace(settings, runtime="litert")
-    for check in (doctor.check_runtime, doctor.check_bundle):
-        assert check(wanting).level == "fail"
-        assert "model.tflite" in check(wanting).message
+    for check in (look_at_provider, look_at_bundle):
+        (finding,) = check(Look(wanting, Machine()))
+        assert finding.level == "fail"
+        assert "model.tflite" in finding.message
 
 
 def test_the_network_alone_is_verified_too(copy):
