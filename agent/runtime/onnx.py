@@ -1,9 +1,16 @@
 """onnxruntime: int8 QDQ on one thread.
 
 One intra-op thread without spinning: a gateway shares its cores, and small networks gain nothing from more.
+
+Since 1.29 the library's Linux builds tell their maker about each process and model, over the network, and keep an
+identifier under the home directory (microsoft/onnxruntime#27379). Nothing leaves a gateway that nobody asked for: the
+switch must be set before the library is loaded.
 """
 
+import os
 import warnings
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -204,3 +206,11 @@ def test_a_provider_that_is_not_to_be_had_is_told_not_passed_over(runtime, asked
         pytest.skip(f"NOT TESTED: {asked} is there")
     loaded = open_bundle(default_bundle_path(), runtime).model.runtime
     assert (loaded.asked, loaded.provider) == (asked, "CPUExecutionProvider")
+
+
+def test_the_runtime_tells_its_maker_nothing(root, tmp_path):
+    """onnxruntime 1.29 and newer would leave an identifier under the home directory, and call home."""
+    code = "from agent.bundle import *; open_bundle(default_bundle_path())"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin", "PYTHONPATH": str(root)}  # no CI=..., which silences too
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
