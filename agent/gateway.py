@@ -23,6 +23,7 @@ from agent.outbox import Outbox
 from agent.publish import Publisher
 from agent.settings import Settings
 from agent.sources import Source
+from agent.sources.memory import Memory
 from agent.sources.mqtt import MqttSource
 from agent.vitals import write_vitals
 
@@ -174,8 +175,18 @@ def run(
     make_pipeline: Callable[[Source, Outbox, Counters], Steps],
     stop: threading.Event,
     notifier: Notifier | None = None,
+    runtime_dir: Path | None = None,
 ) -> None:
     """Run until `stop` is set, or SIGTERM or SIGINT comes (in the main thread).
+
+    Args:
+        settings: of this gateway.
+        clock: the wall's, but in a demonstration.
+        bundle: what is told of the model.
+        make_pipeline: called once the outbox is open.
+        stop: ends the loop.
+        notifier: who is told that we live; none = nobody.
+        runtime_dir: a folder in memory that keeps the last seconds of packets over a restart; none = not kept.
 
     Raises:
         StopError: settings, bundle or outbox need a person.
@@ -186,7 +197,7 @@ def run(
     with (
         _alone(path.parent),
         closing(Outbox.open(path, settings.outbox, clock)) as outbox,
-        closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
+        closing(_source(settings, topics, counters, clock, runtime_dir)) as source,
     ):
         describe = describe_gateway(settings, bundle, outbox.epoch)
         publisher = Publisher(
@@ -207,6 +218,16 @@ def run(
             clean = True
         finally:
             publisher.stop(clean)
+
+
+def _source(
+    settings: Settings, topics: Topics, counters: Counters, clock: Clock, runtime_dir: Path | None
+) -> MqttSource:
+    try:
+        memory = Memory(runtime_dir) if runtime_dir else None
+    except OSError as error:
+        raise SettingsError(f"{runtime_dir}: {error.strerror}; mend RUNTIME_DIRECTORY, or leave it out") from error
+    return MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers, memory=memory)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import argparse
 import faulthandler
 import logging
+import os
 import textwrap
 import threading
 from pathlib import Path
@@ -63,7 +64,9 @@ def run(given: argparse.Namespace) -> int:
 
     # A watchdog ends us with SIGABRT: then each thread says where it was.
     faulthandler.enable()
-    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event(), Notifier.of())
+    runtime_dir = os.environ.get("RUNTIME_DIRECTORY")  # by systemd, see deploy/veille.service
+    memory = Path(runtime_dir) if runtime_dir else None
+    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event(), Notifier.of(), memory)
     return 0
 
 
