@@ -18,6 +18,7 @@ if [ ! -e "$root/usr/bin/python3" ]; then
     for place in lib bin sbin; do [ -e "$root/$place" ] || ln -s "usr/$place" "$root/$place"; done
 fi
 rm -rf "$root/opt/site"
+echo "installing from the lock for arm64"
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
     --requirement deploy/lock/litert.txt --target "$root/opt/site" --python-version "$version" --implementation cp \
     --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_17_aarch64
