@@ -1,5 +1,7 @@
-"""What lies in deploy/ is what it says: unit, package, container file, locks, pages. All static; `make check-service` and
-`make check-arm64` run it."""
+"""What lies in deploy/ is what it says: unit, package, container file, locks, pages.
+
+All static; `make check-service` and `make check-arm64` run it.
+"""
 
 import re
 import shutil
