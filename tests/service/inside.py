@@ -28,14 +28,14 @@ if sys.argv[1] == "fall":  # stored on the device, and handed over at once
     for packet in packets(simulate(np.random.default_rng(0))[0]):
         payload = wire.encode_binary(packet.samples_g, t=began - 600 + packet.times_s[0], rate_hz=50.0)
         client.publish(Topics("ward3", "gw1").ingest("anna", packet.position), payload, qos=1).wait_for_publish()
-else:  # live, ten packets a second, for ever
-    still = np.tile([0.0, 0.1, 1.0], (5, 1)).astype(np.float32)
+else:  # live, five packets a second, for ever
+    still = np.tile([0.0, 0.1, 1.0], (10, 1)).astype(np.float32)
     noise = np.random.default_rng(0)
     for n in itertools.count():
-        due = began + (n + 1) * 0.1
+        due = began + (n + 1) * 0.2
         threading.Event().wait(max(0.0, due - time.time()))
         samples = still + noise.normal(0, 0.02, still.shape).astype(np.float32)
-        payload = wire.encode_binary(samples, t=due - 0.1, rate_hz=50.0)
+        payload = wire.encode_binary(samples, t=due - 0.2, rate_hz=50.0)
         client.publish(Topics("ward3", "gw1").ingest("ben", "waist"), payload, qos=1)
 """
 PYTHON = "/opt/veille/bin/python"
@@ -43,6 +43,8 @@ SETTINGS = Path("/etc/veille/agent.toml")
 HEALTH = Path("/var/lib/veille/health.json")
 DROP_IN = Path("/etc/systemd/system/veille.service.d/try.conf")
 KILLS = 8
+late: list[str] = []
+"""What took too long; told at the end, so that a busy machine does not hide the rest."""
 
 
 def sh(command: str, check: bool = True) -> str:
@@ -139,7 +141,9 @@ def killed() -> None:
     finally:
         feed.kill()
     times = f"median {statistics.median(taken):.2f} s, most {max(taken):.2f} s at a load of {os.getloadavg()[0]:.1f}"
-    expect(f"kill -9 to scoring again, {KILLS} times: {times}", max(taken) <= 2.0)
+    told = f"kill -9 to scoring again, {KILLS} times: {times}"
+    print(f"{'ok   ' if max(taken) <= 2.0 else 'SLOW '} {told}", flush=True)
+    late.extend([told] * (max(taken) > 2.0))
     expect("and no packet was lost", health()["counters"].get("gaps", 0) == 0)
 
 
@@ -194,3 +198,4 @@ def removed() -> None:
 
 for trial in (installed, first_event, confined, killed, hung, mistaken, examined, removed):
     trial()
+sys.exit(bool(late))
