@@ -2,16 +2,19 @@
 
 VENV   := .venv
 LITERT := .venv-litert
+RELEASE := .venv-release
 PYTHON := $(VENV)/bin/python
 PIP    := $(PYTHON) -m pip --disable-pip-version-check --no-input
 DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
+ARCHS  ?= amd64 arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert evidence broker clean
+.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert evidence broker \
+	clean deb container lock sbom licences memory check-service check-arm64
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo ## play a simulated two-minute recording through a broker and show the events (under a minute)
 	@$(PYTHON) -m agent demo
@@ -53,8 +56,37 @@ bundle-litert: $(LITERT)/.litert ## the same with the LiteRT files too; sets up 
 test-litert: $(LITERT)/.litert ## tests of the conversion to LiteRT, which `make test` must skip
 	$(LITERT)/bin/python -m pytest tests/export/test_litert.py tests/agent/test_litert.py
 
+deb: $(RELEASE)/.release ## dist/veille_VERSION_{amd64,arm64}.deb, each with all its wheels inside
+	for arch in $(ARCHS); do PYTHON=$(RELEASE)/bin/python deploy/deb/build.sh $$arch || exit 1; done
+
+container: $(RELEASE)/.release ## the container image, with the engine that is there (ENGINE=podman, buildah or docker)
+	for arch in $(ARCHS); do PYTHON=$(RELEASE)/bin/python deploy/wheels.sh $$arch build/wheels/$$arch || exit 1; done
+	$(or $(ENGINE),podman) build --tag veille --file deploy/Containerfile .
+
+lock: $(RELEASE)/.release ## deploy/lock: every dependency of the gateway with its hashes
+	RELEASE=$(RELEASE) deploy/lock/compile.sh
+
+sbom: build/installed/.locked ## dist/veille-VERSION.cdx.json: what the gateway runs, as CycloneDX
+	@mkdir -p dist
+	$(RELEASE)/bin/cyclonedx-py environment build/installed --pyproject pyproject.toml --output-reproducible \
+	  --of JSON --output-file dist/veille-$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml).cdx.json
+
+licences: build/installed/.locked ## deploy/LICENCES.md: the licence of each dependency of the gateway
+	@{ sed -n '1,/^$$/p' deploy/LICENCES.md; $(RELEASE)/bin/pip-licenses --python=build/installed/bin/python \
+	  --from=mixed --format=markdown --with-urls --ignore-packages veille; } >build/licences && mv build/licences deploy/LICENCES.md
+
+memory: $(VENV)/.full broker ## resident memory over an hour of 100 wearers, replayed (about ten minutes)
+	$(PYTHON) -m tests.memory
+
+check-service: deb ## install, run, kill, hang and remove the .deb under a real systemd (root; Debian)
+	tests/service/boot.sh dist/veille_$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)_amd64.deb
+
+check-arm64: $(VENV)/.full ## golden stream and an event on an emulated arm64 Debian, compared with x86 (root; Debian)
+	PYTHON=$(PYTHON) tests/arm64/check.sh bookworm
+	PYTHON=$(PYTHON) tests/arm64/check.sh trixie
+
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) $(LITERT) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LITERT) $(RELEASE) build dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find agent training export tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- setting up -------------------------------------------------------------------------------------------
@@ -93,6 +125,19 @@ $(LITERT)/.litert: pyproject.toml $(LITERT)/.pip
 	@$(PIP) install --quiet --editable ".[litert]" --group litert --group dev
 	@touch $@
 endif
+
+# What makes a release, apart from what it is made of.
+$(RELEASE)/.release: pyproject.toml
+	@[ -x $(RELEASE)/bin/python ] || $(MAKE) --no-print-directory VENV=$(RELEASE) $(RELEASE)/.pip
+	@$(RELEASE)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --group release
+	@touch $@
+
+# What a gateway has: the lock and nothing else.
+build/installed/.locked: deploy/lock/agent.txt $(RELEASE)/.release
+	@rm -rf build/installed && $(RELEASE)/bin/python -m venv build/installed
+	@build/installed/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
+	@build/installed/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes setuptools pip
+	@touch $@
 
 # The broker tests want a real mosquitto; without one they skip and say so. Never asks for a password.
 broker:

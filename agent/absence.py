@@ -52,6 +52,10 @@ class Absences:
         silent, self._silent = self._silent, {}
         return [self._event(sensor, "end", since_s, now_s, "the agent stops") for sensor, since_s in silent.items()]
 
+    def names(self) -> list[str]:
+        """`wearer/position` of each sensor that is silent now; nothing after the `/` = never heard at all."""
+        return [f"{wearer}/{position}" for wearer, position in self._silent]
+
     def _heard(self, began_s: float) -> dict[Sensor, float]:
         streams = self.streams
         wearers = [streams.wearers[slot] for slot in streams.wearer_of]

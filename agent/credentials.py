@@ -15,20 +15,31 @@ def add_credentials(client: Client, broker: Broker) -> None:
     Raises:
         SettingsError: a file cannot be read.
     """
-    try:
-        if broker.username is not None:
+    if broker.username is not None:
+        try:
             secret = Path(broker.password_file).read_text().strip() if broker.password_file else None
-            client.username_pw_set(broker.username, secret)
-        if broker.tls:
-            client.tls_set_context(_tls_context(broker))
-    except (OSError, UnicodeDecodeError) as error:  # ssl.SSLError is an OSError
-        raise SettingsError(f"broker {broker.host}: cannot use the password or certificate file: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(broker, error) from error
+        client.username_pw_set(broker.username, secret)
+    if broker.tls:
+        client.tls_set_context(tls_context(broker))
 
 
-def _tls_context(broker: Broker) -> ssl.SSLContext:
-    """TLS 1.2 or newer; the broker's certificate and name are always checked."""
-    context = ssl.create_default_context(cafile=broker.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if broker.cert_file is not None:
-        context.load_cert_chain(broker.cert_file, broker.key_file)
+def tls_context(broker: Broker) -> ssl.SSLContext:
+    """TLS 1.2 or newer; the broker's certificate and name are always checked.
+
+    Raises:
+        SettingsError: a file cannot be read, or certificate and key do not fit.
+    """
+    try:
+        context = ssl.create_default_context(cafile=broker.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if broker.cert_file is not None:
+            context.load_cert_chain(broker.cert_file, broker.key_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise _unusable(broker, error) from error
     return context
+
+
+def _unusable(broker: Broker, error: Exception) -> SettingsError:
+    return SettingsError(f"broker {broker.host}: cannot use the password or certificate file: {error}")

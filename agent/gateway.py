@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,12 +16,15 @@ from agent.counters import Counters, worth_a_line
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.messages import Delivery, Describe
+from agent.notify import Notifier
 from agent.outbox import Outbox
 from agent.publish import Publisher
 from agent.settings import Settings
 from agent.signals import stop_on_signals
 from agent.sources import Source
 from agent.sources.mqtt import MqttSource
+from agent.sources.tail import Tail
+from agent.vitals import write_vitals
 
 log = logging.getLogger("veille")
 
@@ -74,14 +77,18 @@ class Gateway:
     publisher: Publisher
     counters: Counters
     started_s: float
+    notifier: Notifier
     health_due_s: float = 0.0
     slowest_s: float = 0.0
     """Longest step since the last health message."""
+    told: dict[str, int] = field(default_factory=dict)
+    """The counters as of the last health message."""
 
     def keep_turning(self, stop: threading.Event) -> None:
-        """Turn every `STEP_S` until `stop` is set."""
+        """Turn every `STEP_S` until `stop` is set; the watchdog is fed by nothing but a step that ended."""
         while not stop.is_set():
             self.turn()
+            self.notifier.alive()
             self.clock.wait(STEP_S, stop)
 
     def turn(self) -> None:
@@ -98,15 +105,26 @@ class Gateway:
         # Also where the wall clock was set back: silence would look like death.
         if now_s >= self.health_due_s or self.health_due_s - now_s > self.settings.health_s:
             self.health_due_s = now_s + self.settings.health_s
-            self.publisher.publish_health(self.health(now_s))
-            self.slowest_s = 0.0
+            self._tell_health(self.health(now_s))
+            self.slowest_s, self.told = 0.0, self.counters.snapshot()
+
+    def _tell_health(self, health: dict[str, Any]) -> None:
+        """To the broker, to the file that `veille doctor` reads, and in one line to the service manager."""
+        self.publisher.publish_health(health)
+        self.notifier.status(f"{health['counters'].get('windows', 0)} windows judged, {health['depth']} events wait")
+        try:
+            write_vitals(Path(self.settings.state_dir), health)
+        except OSError:  # a full disk is told by the outbox's own counters
+            self.counters.count("vitals_errors")
 
     def health(self, now_s: float) -> dict[str, Any]:
         """Queue, losses, delay and memory; the pipeline's own figures are added.
 
-        `lag_s`: longest step since the last message; `oldest_s`: age of the oldest event that waits;
-        `behind`: events that each consumer has not acknowledged; `memory_peak_bytes`: largest resident set so far.
+        `recent`: what was counted since the last message; `lag_s`: longest step since then; `oldest_s`: age of the
+        oldest event that waits; `behind`: events that each consumer has not acknowledged; `memory_peak_bytes`: largest
+        resident set so far.
         """
+        counts = self.counters.snapshot()
         return {
             "time": iso_time(now_s),
             "epoch": self.outbox.epoch,
@@ -119,7 +137,8 @@ class Gateway:
             "outbox_damaged": self.outbox.damaged,
             "lag_s": round(self.slowest_s, 3),
             "memory_peak_bytes": _memory_peak_bytes(),
-            "counters": self.counters.snapshot(),
+            "counters": counts,
+            "recent": {name: n - self.told.get(name, 0) for name, n in counts.items() if n > self.told.get(name, 0)},
             "latest_refusals": list(self.counters.latest),
             **self.pipeline.health(),
         }
@@ -154,37 +173,60 @@ def run(
     bundle: BundleName,
     make_pipeline: Callable[[Source, Outbox, Counters], Steps],
     stop: threading.Event,
+    notifier: Notifier | None = None,
+    runtime_dir: Path | None = None,
 ) -> None:
     """Run until `stop` is set, or SIGTERM or SIGINT comes (in the main thread).
+
+    Args:
+        settings: of this gateway.
+        clock: the wall's, but in a demonstration.
+        bundle: what is told of the model.
+        make_pipeline: called once the outbox is open.
+        stop: ends the loop.
+        notifier: who is told that we live; none = nobody.
+        runtime_dir: a folder in memory that keeps the last seconds of packets over a restart; none = not kept.
 
     Raises:
         StopError: settings, bundle or outbox need a person.
         OutboxError: the outbox cannot be opened.
     """
-    topics, counters = Topics(settings.site, settings.gateway), Counters()
+    topics, counters, notifier = Topics(settings.site, settings.gateway), Counters(), notifier or Notifier()
     path = Path(settings.state_dir) / settings.outbox.path
     with (
         _alone(path.parent),
         closing(Outbox.open(path, settings.outbox, clock)) as outbox,
-        closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
+        closing(_source(settings, topics, counters, clock, runtime_dir)) as source,
     ):
         describe = describe_gateway(settings, bundle, outbox.epoch)
         publisher = Publisher(
             outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
         )
         pipeline = make_pipeline(source, outbox, counters)
-        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s())
+        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s(), notifier)
         clean = False  # anything else lets the broker tell that we are gone
         try:
             publisher.start()
             stop_on_signals(stop)
+            notifier.ready()
             gateway.keep_turning(stop)
+            notifier.stopping()
             source.close()
             gateway.turn()  # what had come already
             gateway.end()
             clean = True
         finally:
             publisher.stop(clean)
+
+
+def _source(
+    settings: Settings, topics: Topics, counters: Counters, clock: Clock, runtime_dir: Path | None
+) -> MqttSource:
+    try:
+        tail = Tail(runtime_dir) if runtime_dir else None
+    except OSError as error:
+        raise SettingsError(f"{runtime_dir}: {error.strerror}; mend RUNTIME_DIRECTORY, or leave it out") from error
+    return MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers, tail=tail)
 
 
 @contextmanager

@@ -86,9 +86,18 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lag_s: float
     memory_peak_bytes: int | None
     counters: dict[str, int]
+    """Since the start of the agent."""
     latest_refusals: list[str]
     behind: dict[str, int] | None = None
     """Events that each consumer has not acknowledged."""
+    recent: dict[str, int] = {}
+    """What was counted since the last message."""
+    absent: list[str] = []
+    """`wearer/position` of sensors that are silent now; nothing after the `/` = never heard."""
+    provider: str = ""
+    """What really computes the network."""
+    provider_asked: str = ""
+    """What should: another one where that could not be had."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ class Pipeline:
         self._topics = Topics(settings.site, settings.gateway)
         self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
         self._cutter = Cutter(self._streams)
-        alarms = settings.alarms
+        alarms, self._runtime = settings.alarms, bundle.model.runtime
         self._judge = Judge(bundle.model, alpha, alarms.head, alarms.false_discovery_share)
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
@@ -118,10 +118,15 @@ class Pipeline:
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
-        calibration = self._judge.prudence.health(self._streams.wearers)
-        share = round(self._judge.prudence.discovery.share(), 3)
-        known = {"waiting": len(self._waiting), "calibration": calibration, "false_share": share}
-        return self.observer.health() | self._departures.health() | known
+        runtime = {"provider": self._runtime.provider, "provider_asked": self._runtime.asked}
+        prudence = self._judge.prudence
+        told = {
+            "waiting": len(self._waiting),
+            "absent": self._absences.names(),
+            "calibration": prudence.health(self._streams.wearers),
+            "false_share": round(prudence.discovery.share(), 3),
+        }
+        return self.observer.health() | self._departures.health() | runtime | told
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""

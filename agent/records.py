@@ -16,7 +16,7 @@ Singles = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
-RuntimeName = Literal["onnx", "litert"]
+RuntimeName = Literal["onnx", "onnx-cuda", "onnx-tensorrt", "litert"]
 """What runs the network; see `agent.runtime`."""
 
 LABELS = ("normal", "noise", "novelty")

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from agent.cli import bundle, demo, doctor, replay, run, schema
-from agent.errors import AgentError
+from agent.cli import bundle, demo, doctor, init, replay, run, schema
+from agent.errors import AgentError, StopError
 
 ABOUT = """Veille keeps watch: it scores the movement of wearables on a gateway, and publishes over MQTT
 what looks unusual, how sure it is, and why."""
-COMMANDS = (run, demo, replay, doctor, bundle, schema)
+COMMANDS = (init, run, demo, replay, doctor, bundle, schema)
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = given.command(given)
         sys.stdout.flush()
-    except AgentError as error:
+    except StopError as error:
         return _say(str(error))
+    except AgentError as error:  # the world may mend this: a service manager may try again
+        _say(str(error))
+        return 1
     except BrokenPipeError:  # `veille schema | head` is no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

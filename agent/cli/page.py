@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
     Commands = Any
 
-RUNTIMES = ("onnx", "litert")
+RUNTIMES = ("onnx", "onnx-cuda", "onnx-tensorrt", "litert")
 """As `agent.records.RuntimeName`, which is not imported here: help must be quick."""
 
 

@@ -1,12 +1,16 @@
 """`veille run`: the agent on a gateway."""
 
 import argparse
+import faulthandler
 import logging
+import os
+import textwrap
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.page import Commands, add_command
+from agent.settings_page import settings_page
 
 if TYPE_CHECKING:
     from agent.clock import Clock
@@ -21,48 +25,11 @@ publish events. Events wait on disk while the broker is away.
 Example:
   veille run --config /etc/veille/agent.toml
 
-A whole agent.toml, with the defaults; every line may be left out, and `veille schema settings` tells more:
-  site = "site"                  # parts of every topic: letters, digits, _ and -
-  gateway = "gateway"
-  state_dir = "/var/lib/veille"  # the outbox lives here
-  # bundle = "/etc/veille/bundle"  # default: the one inside the package
-  # runtime = "onnx"             # or "litert", which needs veille[litert]; default: what the bundle names
-  wearers = []                   # pseudonyms that may send; empty = anyone, up to max_wearers
-  max_wearers = 64
-  health_s = 30.0
+A whole agent.toml, with the defaults; every line may be left out, `veille init` writes one for you, and
+`veille schema settings` tells more:
 
-  [broker]                       # where events go
-  host = "localhost"
-  port = 1883
-  # username = "veille"
-  # password_file = "/etc/veille/password"
-  keepalive_s = 20               # the gateway's death is told after 30 s
-  tls = false
-  # ca_file = "/etc/veille/tls/ca.crt"
-  # cert_file = "/etc/veille/tls/gw1.crt"
-  # key_file = "/etc/veille/tls/gw1.key"
-
-  [ingest]                       # where wearables publish: same keys as [broker]
-  host = "localhost"
-
-  [alarms]
-  false_alarms_per_day = 24.0
-  trigger_windows = 1
-  refractory_s = 30.0
-  abstentions_per_hour = 6.0
-  silence_s = 120.0              # a sensor that says nothing for this long is announced
-
-  [outbox]
-  max_rows = 1000000
-  max_bytes = 536870912          # full: the least urgent oldest event goes, counted and announced
-  reserve_bytes = 8388608
-
-  [delivery]
-  consumers = []                 # who must acknowledge each event; empty = the broker's word is enough
-  wearers = {}                   # { ehr = ["anna"] }: this consumer answers for these wearers only
-  settle_s = 1.0
-  drain_per_s = 500.0            # what waited; new events go first
 """
+PAGE += textwrap.indent(settings_page(), "  ")
 
 
 def add_to(commands: Commands) -> None:
@@ -84,14 +51,22 @@ def run(given: argparse.Namespace) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from agent import gateway
     from agent.bundle import default_bundle_path, open_bundle
+    from agent.notify import Notifier
     from agent.pipeline import Pipeline
 
     bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
+    runtime = bundle.model.runtime
+    if runtime.provider != runtime.asked:
+        logging.getLogger("veille").warning("%s is not to be had, %s computes", runtime.asked, runtime.provider)
 
     def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
         return Pipeline(source, bundle, settings, outbox, counters, Path(settings.state_dir))
 
-    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event())
+    # A watchdog ends us with SIGABRT: then each thread says where it was.
+    faulthandler.enable()
+    runtime_dir = os.environ.get("RUNTIME_DIRECTORY")  # by systemd, see deploy/veille.service
+    memory = Path(runtime_dir) if runtime_dir else None
+    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event(), Notifier.of(), memory)
     return 0
 
 

@@ -11,6 +11,8 @@ LARGEST_BATCH = 256
 """Rows a call: beyond this only the memory grows, not the speed."""
 FILES: dict[RuntimeName, tuple[str, ...]] = {
     "onnx": ("model.onnx",),
+    "onnx-cuda": ("model.onnx",),
+    "onnx-tensorrt": ("model.onnx",),
     "litert": ("model.tflite", "model.b1.tflite"),
 }
 """The files of a bundle that each runtime reads; `model.tflite` takes 64 rows a call, `model.b1.tflite` one."""
@@ -48,8 +50,11 @@ class Runtime(Protocol):
 
     package: str
     """The library and its version, for example `onnxruntime 1.32.0`."""
+    asked: str
+    """What should compute."""
     provider: str
-    """What really computes, for example `CPUExecutionProvider`; may differ from what was asked."""
+    """What really computes, for example `CPUExecutionProvider`; differs from what was asked where that is not to be
+    had: onnxruntime then falls back without an error."""
 
     def run(self, features: Singles) -> Answer:
         """(m, channels, samples) -> the network's answer for each row."""
@@ -69,6 +74,6 @@ def load(name: RuntimeName, files: Mapping[str, bytes]) -> Runtime:
         from agent.runtime.litert import LitertRuntime
 
         return LitertRuntime(files["model.tflite"], files["model.b1.tflite"])
-    from agent.runtime.onnx import OnnxRuntime
+    from agent.runtime.onnx import PROVIDERS, OnnxRuntime
 
-    return OnnxRuntime(files["model.onnx"])
+    return OnnxRuntime(files["model.onnx"], PROVIDERS[name])

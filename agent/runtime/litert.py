@@ -44,7 +44,7 @@ class LitertRuntime:
         self.package = f"{package} {metadata.version(package)}"
         self._batched = _Network("model.tflite", batched, BATCH, module)
         self._single = _Network("model.b1.tflite", single, 1, module)
-        self.provider = self._batched.provider
+        self.asked = self.provider = self._batched.provider
 
     def run(self, features: Singles) -> Answer:
         """Blocks of 64, and what is left over one by one, or padded where that is faster."""

@@ -17,6 +17,7 @@ from agent.events import Topics
 from agent.records import Packet
 from agent.settings import Broker
 from agent.sources import wire
+from agent.sources.tail import Arrival, Tail
 
 log = logging.getLogger("veille")
 
@@ -28,9 +29,6 @@ MAX_HELD_BYTES = 32 << 20
 """Payloads held until `read`, whatever their number."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """As `settings.Name`."""
-
-Arrival = tuple[str, bytes, float]
-"""Topic, payload, received_s."""
 
 
 class MqttSource:
@@ -47,6 +45,7 @@ class MqttSource:
         wearers: who may send; empty = anyone with a valid name.
         positions: where sensors may sit; empty = any valid name.
         max_packets: held until `read`; beyond it (or beyond 32 MiB) the oldest is dropped.
+        tail: where packets of the last seconds are kept over a restart; what is there is read first.
 
     Raises:
         SettingsError: a password, certificate or key file cannot be read.
@@ -62,11 +61,15 @@ class MqttSource:
         wearers: Collection[str] = (),
         positions: Collection[str] = (),
         max_packets: int = 10_000,
+        tail: Tail | None = None,
         back_off_s: tuple[float, float] = (0.5, 30.0),
     ) -> None:
         self._topics, self._counters, self._clock = topics, counters, clock
         self._wearers, self._positions = frozenset(wearers), frozenset(positions)
         self._held = Held(max_packets, MAX_HELD_BYTES)
+        self._tail = tail
+        for arrival in tail.recall(clock.now_s()) if tail else ():
+            self._held.append(arrival)
         self._subscribed, self._ask_at = False, 0.0
         self._connection = Connection(
             broker,
@@ -97,6 +100,8 @@ class MqttSource:
     def close(self) -> None:
         """Disconnect; the broker goes on queueing for `SESSION_S`."""
         self._connection.stop()
+        if self._tail:
+            self._tail.close()
 
     def _begin(self, client: Client, _: int) -> None:
         # Subscribe on every connection: a broker that was restarted may have forgotten the session.
@@ -117,7 +122,10 @@ class MqttSource:
         if not message.retain:  # an old packet kept by the broker is not one that was just measured
             # One byte too many is enough for `wire.decode` to refuse the packet as too large.
             payload = bytes(message.payload[: wire.MAX_BYTES + 1])
-            self._held.append((message.topic, payload, self._clock.now_s()))
+            arrival = (message.topic, payload, self._clock.now_s())
+            if self._tail:
+                self._tail.keep(arrival)  # the broker hears that we have it when this returns
+            self._held.append(arrival)
 
     def _decode(self, topic: str, payload: bytes, received_s: float) -> Packet:
         wearer, position = self._sender(topic)

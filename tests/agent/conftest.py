@@ -54,7 +54,7 @@ def packet() -> Callable[..., Packet]:
 class _Told:
     """A network that answers what the test tells it, row after row."""
 
-    package = provider = "test"
+    package = asked = provider = "test"
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer

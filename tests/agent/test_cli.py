@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-COMMANDS = ["run", "demo", "replay", "doctor", "bundle", "schema"]
+COMMANDS = ["init", "run", "demo", "replay", "doctor", "bundle", "schema"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

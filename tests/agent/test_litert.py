@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent import doctor
 from agent.bundle import MANIFEST, default_bundle_path, open_bundle
+from agent.doctor import Look, Machine
+from agent.doctor.model import look_at_provider
 from agent.errors import BundleError
 from agent.features import CHANNELS
 from agent.runtime import FILES
@@ -109,7 +110,7 @@ def test_the_command_line_verifies_and_replays_on_litert(veille, simulated_csv, 
 
 
 def test_the_doctor_names_litert_and_what_it_computes_on():
-    finding = doctor.check_runtime(Settings(runtime="litert"))
+    (finding,) = look_at_provider(Look(Settings(runtime="litert"), Machine()))
     assert finding.level == "ok"
     assert "ai-edge-litert" in finding.message
     assert "one thread" in finding.message

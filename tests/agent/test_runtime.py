@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -10,9 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent import doctor
-from agent.bundle import CARD, MANIFEST, NETWORKS, open_bundle, open_runtime
+from agent.bundle import CARD, MANIFEST, NETWORKS, default_bundle_path, open_bundle, open_runtime
 from agent.cli.page import RUNTIMES
+from agent.doctor import Look, Machine
+from agent.doctor.model import look_at_bundle, look_at_provider
 from agent.errors import BundleError, SettingsError
 from agent.records import RuntimeName
 from agent.runtime import FILES, LARGEST_BATCH, OUTPUTS, Answer, litert
@@ -123,14 +126,15 @@ def test_settings_choose_the_runtime_and_take_no_other(tmp_path):
 
 def test_the_doctor_names_the_runtime_and_fails_where_it_cannot_be_had(copy):
     settings = Settings(bundle=str(copy))
-    finding = doctor.check_runtime(settings)
+    (finding,) = look_at_provider(Look(settings, Machine()))
     assert finding.level == "ok"
     assert "onnxruntime" in finding.message
     assert "CPUExecutionProvider" in finding.message
     wanting = msgspec.structs.replace(settings, runtime="litert")
-    for check in (doctor.check_runtime, doctor.check_bundle):
-        assert check(wanting).level == "fail"
-        assert "model.tflite" in check(wanting).message
+    for check in (look_at_provider, look_at_bundle):
+        (finding,) = check(Look(wanting, Machine()))
+        assert finding.level == "fail"
+        assert "model.tflite" in finding.message
 
 
 def test_the_network_alone_is_verified_too(copy):
@@ -193,3 +197,24 @@ def test_files_in_each_others_place_are_refused(monkeypatch):
     monkeypatch.setattr(litert, "_installed", lambda: ("numpy", SimpleNamespace(Interpreter=Tensors)))
     with pytest.raises(BundleError, match=r"model\.tflite does not take 64 rows"):
         litert.LitertRuntime(b"1", b"64")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked"), [("onnx-cuda", "CUDAExecutionProvider"), ("onnx-tensorrt", "TensorrtExecutionProvider")]
+)
+def test_a_provider_that_is_not_to_be_had_is_told_not_passed_over(runtime, asked):
+    """onnxruntime itself falls back with no error at all."""
+    import onnxruntime
+
+    if asked in onnxruntime.get_available_providers():
+        pytest.skip(f"NOT TESTED: {asked} is there")
+    loaded = open_bundle(default_bundle_path(), runtime).model.runtime
+    assert (loaded.asked, loaded.provider) == (asked, "CPUExecutionProvider")
+
+
+def test_the_runtime_tells_its_maker_nothing(root, tmp_path):
+    """onnxruntime 1.29 and newer would leave an identifier under the home directory, and call home."""
+    code = "from agent.bundle import *; open_bundle(default_bundle_path())"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin", "PYTHONPATH": str(root)}  # no CI=..., which silences too
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """What people install: one small package, four dependencies, the model inside, nothing heavy."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -102,3 +103,9 @@ def test_the_shipped_model_verifies_where_nothing_else_is_installed(python, root
     told = run(python, "-m", "agent", "bundle", "verify", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "is whole" in told.stdout
+
+
+def test_the_doctor_names_the_extra_that_is_missing(python, tmp_path):
+    (tmp_path / "agent.toml").write_text('runtime = "litert"\n')
+    told = run(python, "-m", "agent", "doctor", "--config", "agent.toml", "--only", "extra", "--json", cwd=tmp_path)
+    assert [finding["fault"] for finding in json.loads(told.stdout)] == ["extra_missing"]

@@ -1,0 +1,52 @@
+"""The bundle and what computes it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.bundle import default_bundle_path, open_bundle, open_runtime
+from agent.doctor.finding import Fault, Finding, Look
+from agent.errors import AgentError
+
+REFUSALS: tuple[tuple[str, Fault, str], ...] = (
+    ("update the agent", "bundle_too_new", "update the agent, or take a bundle of its generation"),
+    ("golden", "golden_differs", "choose another runtime; the numbers that were tested are not these: report it"),
+    ("digest", "bundle_altered", "install the bundle again from where it was made"),
+)
+"""Words of the refusal -> fault and mend; any other refusal is `bundle_refused`."""
+
+
+def look_at_bundle(look: Look) -> Iterator[Finding]:
+    """The model is whole and gives on this machine what it gave where it was made."""
+    try:
+        bundle = open_bundle(_path(look), look.settings.runtime)
+    except AgentError as error:
+        yield _refused("bundle", str(error))
+        return
+    yield Finding("bundle", "ok", f"{bundle.id}: digests match, the golden stream gives what it should")
+
+
+def look_at_provider(look: Look) -> Iterator[Finding]:
+    """What really computes: onnxruntime falls back to the CPU without an error."""
+    try:
+        runtime = open_runtime(_path(look), look.settings.runtime)
+    except AgentError as error:
+        yield _refused("provider", str(error))
+        return
+    shown = f"{runtime.package}, {runtime.provider}"
+    if runtime.provider == runtime.asked:
+        yield Finding("provider", "ok", f"{shown}, one thread")
+    else:
+        mend = 'install an onnxruntime that has it (deploy/JETSON.md), or settle for runtime = "onnx"'
+        yield Finding("provider", "warn", f"{shown}, though {runtime.asked} is asked for", mend, "provider_fell_back")
+
+
+def _path(look: Look) -> Path:
+    return Path(look.settings.bundle) if look.settings.bundle else default_bundle_path()
+
+
+def _refused(name: str, told: str) -> Finding:
+    for words, fault, mend in REFUSALS:
+        if words in told:
+            return Finding(name, "fail", told, mend, fault)
+    mend = "name the right directory, install the bundle again, or choose another runtime"
+    return Finding(name, "fail", told, mend, "bundle_refused")

@@ -1,0 +1,126 @@
+"""`make memory`: resident memory of the whole gateway over an hour of 100 wearers, two sensors each, replayed.
+
+All that `veille run` has is there and real, broker, outbox and connection included; only the packets come from
+simulated wearers, and the clock runs as fast as the work is done. Prints one line for each five minutes of the hour.
+"""
+
+import heapq
+import itertools
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from agent import gateway
+from agent.batch import packets
+from agent.bundle import default_bundle_path, open_bundle
+from agent.counters import Counters
+from agent.outbox import Outbox
+from agent.pipeline import Pipeline
+from agent.records import Packet
+from agent.settings import Broker, Settings
+from agent.simulate import simulate
+
+WEARERS = 100
+MINUTES = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+SHOWN_S = 300.0
+BEGAN_S = 1_800_000_000.0
+MOSQUITTO = "/usr/sbin/mosquitto"
+LIMIT_MB = 100
+
+
+class Ward:
+    """A source: each wearer goes through the simulated two minutes again and again, each shifted by a bit."""
+
+    def __init__(self) -> None:
+        days = [simulate(np.random.default_rng(seed))[0] for seed in range(8)]
+        self._days = [list(packets(day)) for day in days]
+        self._length_s = float(days[0].times_s[-1] - days[0].times_s[0]) + 0.02
+        self._coming = heapq.merge(*(self._worn_by(n) for n in range(WEARERS)), key=lambda one: one.received_s)
+        self._next = next(self._coming)
+
+    def _worn_by(self, number: int) -> Iterator[Packet]:
+        for round_ in itertools.count():
+            moved_s = BEGAN_S + round_ * self._length_s + number * 1.07
+            for packet in self._days[number % len(self._days)]:
+                times_s, received_s = packet.times_s + moved_s, packet.received_s + moved_s
+                yield replace(packet, wearer=f"w{number}", times_s=times_s, received_s=received_s)
+
+    def read(self, now_s: float) -> list[Packet]:
+        due: list[Packet] = []
+        while self._next.received_s <= now_s:
+            due.append(self._next)
+            self._next = next(self._coming)
+        return due
+
+
+class Watch:
+    """A clock that runs as fast as the work is done, notes the resident memory, and stops after the hour."""
+
+    def __init__(self) -> None:
+        self.now, self.seen, self.due_s = BEGAN_S, list[float](), BEGAN_S
+
+    def now_s(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float, wake: threading.Event) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return wake.wait(seconds)  # the publisher's thread lives in the world's time
+        self.now += seconds
+        if self.now >= self.due_s:
+            self.due_s += SHOWN_S
+            self.seen.append(resident_mb())
+            print(f"{(self.now - BEGAN_S) / 60:4.0f} min  {self.seen[-1]:6.1f} MB", flush=True)
+        if self.now >= BEGAN_S + MINUTES * 60:
+            wake.set()
+        return wake.is_set()
+
+
+def resident_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS:"))) / 1024
+
+
+@contextmanager
+def broker() -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = subprocess.Popen([MOSQUITTO, "-p", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+def main() -> int:
+    bundle, watch, counted = open_bundle(default_bundle_path()), Watch(), list[Counters]()
+
+    def make(source: object, outbox: Outbox, counters: Counters) -> Pipeline:
+        counted.append(counters)
+        return Pipeline(Ward(), bundle, settings, outbox, counters)
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, broker() as port:  # no waiting for a shared disk
+        here = Broker(host="127.0.0.1", port=port)
+        settings = Settings(state_dir=folder, broker=here, ingest=here, max_wearers=WEARERS)
+        began = time.process_time()
+        gateway.run(settings, watch, bundle, make, threading.Event())
+        worked_s = time.process_time() - began
+    counts = counted[0].snapshot()
+    growth = watch.seen[-1] - watch.seen[len(watch.seen) // 4]
+    print(f"{WEARERS} wearers, {counts['windows']} windows, {MINUTES} min in {worked_s:.0f} s of work")
+    print(f"most {max(watch.seen):.1f} MB (limit {LIMIT_MB}); {growth:+.1f} MB from the first quarter to the end")
+    return int(max(watch.seen) > LIMIT_MB or growth > 2.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The real gateway loop with a pipeline that hangs: `hanging_child.py STATE_DIR STEP`."""
+
+import faulthandler
+import sys
+import threading
+from dataclasses import dataclass
+
+from agent.clock import WallClock
+from agent.gateway import run
+from agent.notify import Notifier
+from agent.settings import Broker, Settings
+
+STATE_DIR, LAST = sys.argv[1], int(sys.argv[2])
+
+
+class Hanging:
+    """Steps until the last, which never ends."""
+
+    def __init__(self, source, outbox, counters) -> None:
+        self.steps = 0
+
+    def step(self, now_s):
+        self.steps += 1
+        if self.steps == LAST:
+            hang_for_ever()
+        return []
+
+    def close(self, now_s):
+        return []
+
+    def health(self):
+        return {}
+
+    def states(self):
+        return {}
+
+
+def hang_for_ever() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+@dataclass
+class Bundle:
+    id: str = "test-bundle"
+    digest: str = "f" * 64
+
+
+faulthandler.enable()
+nobody = Broker(host="127.0.0.1", port=1)
+settings = Settings(state_dir=STATE_DIR, broker=nobody, ingest=nobody)
+run(settings, WallClock(), Bundle(), Hanging, threading.Event(), Notifier.of())
