@@ -53,6 +53,8 @@ $ingest
 
 [alarms]
 false_alarms_per_day = 24.0    # budget per wearer
+# false_discovery_share = 0.1    # over all wearers: at most this share of the last day's alarms should be false
+head = "interval_dominance"    # or "interval_criterion", which abstains less often
 trigger_windows = 1            # windows in a row before an alarm starts
 refractory_s = 30.0            # an alarm that returns within this time is the same alarm
 abstentions_per_hour = 6.0     # doubt is published at most this often, for each wearer
