@@ -8,7 +8,7 @@ DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert evidence broker clean
+.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert broker clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,9 +43,6 @@ train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 
 bundle: $(VENV)/.full ## quantize, calibrate and pack the student of RUN -> agent/shipped_bundle
 	$(PYTHON) -m export $(RUN) agent/shipped_bundle --root $(DATA)
-
-evidence: $(VENV)/.full ## teach anew only what tells wrong measurements in agent/shipped_bundle (5 min alone)
-	$(PYTHON) -m export --renew-evidence agent/shipped_bundle --root $(DATA)
 
 bundle-litert: $(LITERT)/.litert ## the same with the LiteRT files too; sets up .venv-litert by itself (2 GB)
 	$(LITERT)/bin/python -m export $(RUN) agent/shipped_bundle --root $(DATA) --litert
