@@ -10,7 +10,7 @@ RUN    ?= runs/student
 ARCHS  ?= amd64 arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert evidence broker \
+.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert broker \
 	clean deb container lock sbom licences memory check-service check-arm64
 
 help: ## say what each target does
@@ -46,9 +46,6 @@ train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 
 bundle: $(VENV)/.full ## quantize, calibrate and pack the student of RUN -> agent/shipped_bundle
 	$(PYTHON) -m export $(RUN) agent/shipped_bundle --root $(DATA)
-
-evidence: $(VENV)/.full ## teach anew only what tells wrong measurements in agent/shipped_bundle (5 min alone)
-	$(PYTHON) -m export --renew-evidence agent/shipped_bundle --root $(DATA)
 
 bundle-litert: $(LITERT)/.litert ## the same with the LiteRT files too; sets up .venv-litert by itself (2 GB)
 	$(LITERT)/bin/python -m export $(RUN) agent/shipped_bundle --root $(DATA) --litert

@@ -3,7 +3,7 @@
 Examples:
   python -m export runs/student agent/shipped_bundle
   python -m export runs/ours bundle --folder our_recordings
-  python -m export --renew-evidence agent/shipped_bundle
+  python -m export --renew-evidence bundle
 With --litert the bundle also serves LiteRT; that needs an environment of its own: `make bundle-litert`.
 """
 
@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder of the bundle; replaced as a whole")
     add_data_arguments(parser)
     parser.add_argument("--litert", action="store_true", help="add model.tflite and model.b1.tflite")
+    parser.add_argument("--evidence", action="store_true", help="teach the evidential layer too (5 minutes alone)")
     parser.add_argument(
         "--renew-evidence", action="store_true", help="of the bundle OUT, teach only what tells wrong measurements"
     )
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.renew_evidence:
             renew_evidence(args.out, args.root)
             return 0
-        make(args.run, args.out, args.root, args.folder, with_litert=args.litert)
+        make(args.run, args.out, args.root, args.folder, with_litert=args.litert, with_evidence=args.evidence)
     except (TrainingError, AgentError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2

@@ -60,7 +60,15 @@ class Lot:
         return _calm(self.train), _calm(self.calibrate)
 
 
-def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, with_litert: bool = False) -> None:
+def make(
+    run: Path,
+    out: Path,
+    root: Path | None,
+    own: Path | None = None,
+    *,
+    with_litert: bool = False,
+    with_evidence: bool = False,
+) -> None:
     """Make the bundle; `out` is replaced only when everything holds.
 
     Args:
@@ -69,6 +77,7 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         root: folder of the datasets, see `data_root`.
         own: the folder of recordings that the run was trained on, if it was.
         with_litert: add the files for LiteRT.
+        with_evidence: teach the evidential layer too; see README, "Noise or novelty?", before you ship it.
 
     Raises:
         TrainingError: the run, the data or the network does not do.
@@ -88,7 +97,7 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         known = learn(int8, lot.layout, lot.train, record.seed)
         calibrated = calibrate(int8, lot.layout, train, held_out, known, record.seed)
         plain = Model(lot.layout, int8, calibrated.prototypes, calibrated.calibration)
-        layer = _taught(plain, corpus, record.seed)
+        layer = _taught(plain, corpus, record.seed) if with_evidence else None
         figures = _finite(parity(forms, calibrated.prototypes, lot.layout, lot.calibrate))
         if not holds(figures, "int8"):
             print(f"warning: int8 is not near enough to fp32 to ship: {json.dumps(figures)}", file=sys.stderr)
