@@ -8,7 +8,7 @@ DATA   ?= $(or $(VEILLE_DATA),../shared/data)
 RUN    ?= runs/student
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert broker clean
+.PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert evidence broker clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,7 @@ bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
 
 evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
 	$(PYTHON) -m training evaluate --root $(DATA)
+	$(PYTHON) -m training noise-novelty --root $(DATA)
 
 leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
 	$(PYTHON) -m training leaderboard --root $(DATA)
@@ -42,6 +43,9 @@ train: $(VENV)/.full ## train a student on the datasets under DATA -> RUN
 
 bundle: $(VENV)/.full ## quantize, calibrate and pack the student of RUN -> agent/shipped_bundle
 	$(PYTHON) -m export $(RUN) agent/shipped_bundle --root $(DATA)
+
+evidence: $(VENV)/.full ## teach anew only what tells wrong measurements in agent/shipped_bundle (5 min alone)
+	$(PYTHON) -m export --renew-evidence agent/shipped_bundle --root $(DATA)
 
 bundle-litert: $(LITERT)/.litert ## the same with the LiteRT files too; sets up .venv-litert by itself (2 GB)
 	$(LITERT)/bin/python -m export $(RUN) agent/shipped_bundle --root $(DATA) --litert

@@ -1,9 +1,10 @@
 """The bundle: network, prototypes, calibration and golden stream in one directory, opened only as a whole.
 
 `veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
-serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz` and `golden.npz` hold plain
-arrays (no pickle). Opening checks the schema, the digests and the shapes, then replays the golden stream through the
-live path, on the runtime that will be used; whatever differs is a `BundleError`.
+serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz`, `golden.npz`, and in newer
+bundles `evidence.npz`, hold plain arrays (no pickle). Opening checks the schema, the digests and the shapes,
+then replays the golden stream through the live path, on the runtime that will be used; whatever differs is a
+`BundleError`.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from agent.calibrate import CONCENTRATION, Calibration, FamilyCalibration
 from agent.errors import BundleError, first_line
+from agent.evidence import Layer
 from agent.golden import check_golden
 from agent.ingest import RING_CELLS
 from agent.judge import Model
@@ -28,13 +30,16 @@ from agent.records import FALL, OPEN, PARTS, RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.runtime import Runtime, load
 from agent.score import MERGED, SHARED, Norms, Prototypes
+from agent.symptoms import width
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
 FILES = ("model.onnx", "prototypes.npz", "calibration.npz", "golden.npz")
 CARD = "CARD.md"
 """The model card, for people; in bundles that have one its digest is checked like any other."""
-FURTHER = (*NETWORKS["litert"], CARD)
+EVIDENCE = "evidence.npz"
+"""The layer that tells wrong measurements beyond physics."""
+FURTHER = (*NETWORKS["litert"], CARD, EVIDENCE)
 """Files that a bundle may lack; where it names them, they are verified like all others."""
 UNINSTALLED = "0.0.0"
 """Of a checkout, which has no version; it is taken for new enough."""
@@ -128,12 +133,13 @@ def default_bundle_path() -> Path:
     return Path(__file__).parent / "shipped_bundle"
 
 
-def open_bundle(path: Path, runtime: RuntimeName | None = None) -> Bundle:
+def open_bundle(path: Path, runtime: RuntimeName | None = None, *, examine: bool = True) -> Bundle:
     """Open and verify a bundle.
 
     Args:
         path: its directory.
         runtime: what runs the network; none = what the bundle names.
+        examine: replay the golden stream; only the export, about to make another, may leave it out.
 
     Raises:
         BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs;
@@ -148,8 +154,10 @@ def open_bundle(path: Path, runtime: RuntimeName | None = None) -> Bundle:
         runtime=_runtime(chosen, contents, path),
         prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
         calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
+        layer=_layer(_arrays(contents, EVIDENCE), manifest.layout) if EVIDENCE in contents else None,
     )
-    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
+    if examine:
+        check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
 
 
@@ -289,6 +297,18 @@ def _known(arrays: Arrays) -> Known:
     numbers = {field.name: arrays[f"known_{field.name}"].astype(np.float32) for field in fields(Known)}
     last_bias = float(numbers.pop("last_bias"))
     return Known(**numbers, last_bias=last_bias)
+
+
+def _layer(arrays: Arrays, layout: Layout) -> Layer:
+    try:
+        numbers = {name: arrays[name].astype(np.float32) for name in Layer.ARRAYS}
+        caution, reliability = float(arrays["caution"]), float(arrays["reliability"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{EVIDENCE}: {first_line(error)}: missing, or not numbers") from error
+    layer = Layer(**numbers, caution=caution, reliability=reliability)
+    if not layer.fits(width(len(layout.families))):
+        raise BundleError(f"{EVIDENCE}: shapes do not fit each other or the layout, or numbers are out of range")
+    return layer
 
 
 def _calibration(arrays: Arrays, layout: Layout) -> Calibration:

@@ -13,7 +13,7 @@ from agent.explain import explain, strongest
 from agent.judge import Judged
 from agent.layout import Layout
 from agent.quality import CERTAIN
-from agent.records import CAUSES, LABELS, PARTS, Explanation, Quality
+from agent.records import CAUSES, FAULTS, LABELS, LEAST_BELIEF, PARTS, Explanation, Quality
 from agent.regime import REGIMES
 from agent.score import Prototypes
 from agent.track import Change
@@ -26,6 +26,18 @@ FAULT_WORDS = {
     "dropout": "samples are missing; check distance, radio and battery",
 }
 """What a fault means and what to do."""
+
+LEARNT_WORDS = {
+    "rotation": "it seems to have turned; check its strap and which way it sits",
+    "gain": "its readings seem too large or too small; check its calibration",
+    "offset": "its readings seem shifted; check its calibration",
+    "dropout": "samples seem to be missing or made up; check distance, radio and battery",
+    "clipping": "the tops seem cut off; its range may be too small for this movement",
+    "stuck": "it seems to repeat values; check that it runs and is not frozen",
+    "noise": "it shakes as no body does; check its battery and cable",
+    "jitter": "its samples seem out of their time; check its clock and the radio",
+}
+"""The same where no law of physics is broken, but what is seen is like faults that were made on purpose."""
 
 DOUBT_WORDS = {
     "ambiguous": "a fault of the sensor and an unusual movement both fit; it is decided when the signal is clean again",
@@ -89,7 +101,10 @@ class Composer:
 
     def _data(self, change: Change, judged: Judged, now_s: float) -> EventData:
         data = self._facts(change, judged, now_s)
-        return _about_the_sensor(data) if data.kind == "sensor_fault" else data
+        if data.kind != "sensor_fault":
+            return data
+        rows = judged.windows.owner == change.window
+        return _about_the_sensor(data, float(judged.trust.wrong[rows].max()))
 
     def _facts(self, change: Change, judged: Judged, now_s: float) -> EventData:
         window, happening = change.window, change.happening
@@ -164,7 +179,7 @@ class Composer:
     ) -> str:
         kind, window = change.happening.kind, change.window
         if kind == "sensor_fault":
-            return _fault_sentence(judged.quality, rows, names)
+            return _fault_sentence(judged, rows, names)
         if kind == "abstention":
             return self._doubt_sentence(judged, window, explanation)
         p = float(judged.surprise.p_value[window])
@@ -204,9 +219,12 @@ def _basis(judged: Judged, window: int) -> Basis:
     )
 
 
-def _about_the_sensor(data: EventData) -> EventData:
-    """The verdict of a fault is on the faulty measurement; what other positions see of the person is no part of it."""
-    fault = max(strength for name, strength in data.quality.items() if name != "non_wear")
+def _about_the_sensor(data: EventData, wrong: float) -> EventData:
+    """The verdict of a fault is on the faulty measurement; what other positions see of the person is no part of it.
+
+    `wrong`: see `Trust`; physics may know better than the row that was asked.
+    """
+    fault = _exact(max(wrong, *(strength for name, strength in data.quality.items() if name != "non_wear")))
     rest = _exact(1 - fault)
     return msgspec.structs.replace(
         data,
@@ -224,12 +242,17 @@ def _about_the_sensor(data: EventData) -> EventData:
     )
 
 
-def _fault_sentence(quality: Quality, rows: np.ndarray, names: Sequence[str]) -> str:
-    faults = quality.faults()[rows]  # (positions, 5)
-    position, fault = np.unravel_index(int(faults.argmax()), faults.shape)
-    name = Quality.FAULTS[int(fault)]
+def _fault_sentence(judged: Judged, rows: np.ndarray, names: Sequence[str]) -> str:
+    faults, wrong = judged.quality.faults()[rows], judged.trust.wrong[rows]  # (positions, 5), (positions,)
+    if faults.max() < CERTAIN and wrong.max() >= LEAST_BELIEF:  # no law of physics is broken
+        position = int(wrong.argmax())
+        name = FAULTS[int(judged.scores.faults[rows[position]].argmax())]
+        where = names[position].replace("_", " ")
+        return f"{where}: like a faulty sensor ({wrong.max():.2f}), most of all {name}: {LEARNT_WORDS[name]}"
+    position, fault = divmod(int(faults.argmax()), faults.shape[1])
+    name = Quality.FAULTS[fault]
     certain = [n for n, strength in zip(names, faults.max(axis=1), strict=True) if strength >= CERTAIN]
-    where = ", ".join(certain or [names[int(position)]]).replace("_", " ")
+    where = ", ".join(certain or [names[position]]).replace("_", " ")
     return f"{where}: {name} ({faults.max():.2f}): {FAULT_WORDS[name]}"
 
 

@@ -13,11 +13,11 @@ import msgspec
 NAMESPACE = uuid.UUID("5a3f5a58-7d4c-5c1e-9b38-0d5c7d3e6a10")
 """Root of the event identities (UUIDv5)."""
 
-Kind = Literal["novelty", "sensor_fault", "abstention", "silence"]
+Kind = Literal["novelty", "sensor_fault", "abstention", "silence", "drift"]
 Phase = Literal["start", "update", "end"]
 Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "silence": 1, "abstention": 2, "summary": 3}
+PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "silence": 1, "drift": 2, "abstention": 3, "summary": 4}
 """Order in which a full outbox gives up rows: the highest number goes first. Telemetry (`health`, `state`) never enters
 it: of each topic only the latest message is kept, in memory."""
 
@@ -77,6 +77,31 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     """Hours of wear of this kind until the budget can be promised; 0 = now, null = never with this much memory."""
 
 
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a wearer has left what was normal on the first day of wear.
+
+    In standard deviations of that day, among stretches with as much movement.
+    """
+
+    direction: Literal["stranger", "less_strange"]
+    """To the network, than on the first day."""
+    size: float
+    """Recent mean, over half an hour at the most; positive = stranger."""
+    interval: tuple[float, float]
+    """95 % interval of `size`, errors of the reference included. At the start it is a little too far out."""
+    since: str
+    """When it began, as far as can be told."""
+    units: Annotated[int, msgspec.Meta(ge=0)]
+    """Undisturbed stretches of wear seen since then, `unit_s` long each."""
+    unit_s: float
+    statistic: float
+    """Evidence of the bets when it was raised."""
+    threshold: float
+    """What it had to reach: units of wear to a false drift, on average, at the least."""
+    habit: bool = False
+    """It has lasted a day of wear."""
+
+
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
 
@@ -119,6 +144,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The known novelty that it resembles most, if any."""
     contributions: list[Contribution] = []
     """The places that raised the score most, strongest first."""
+    shift: Shift | None = None
+    """Of a drift: how far, which way, since when."""
     bundle: str
     """Identity of the model bundle."""
     bundle_digest: str

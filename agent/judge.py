@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.calibrate import Calibration
-from agent.evidence import weigh
+from agent.discovery import Discovery
+from agent.evidence import Layer, Testimony, Witness
 from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
-from agent.quality import CERTAIN, Assessor
-from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
+from agent.quality import Assessor
+from agent.records import PARTS, Booleans, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Anatomy, Prototypes, Rows, Scorer
 
@@ -23,6 +24,8 @@ class Model:
     runtime: Runtime
     prototypes: Prototypes
     calibration: Calibration
+    layer: Layer | None = None
+    """Evidence of wrong measurements beyond physics; None = this bundle knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,12 @@ class Measured:
     anatomy: Anatomy
     fault: Floats
     """(m,) strongest evidence of a fault of each row."""
+    trust: Trust
+    """(m,) was each row measured right?"""
     population: Surprise
     """(n,) as the population's calibration sees the windows."""
-    trust: Trust
-    """(n,) was it measured right, by the position that speaks for the window."""
+    spoken: Trust
+    """(n,) the trust in the position that speaks for each window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,16 @@ class Judged:
     anatomy: Anatomy
     surprise: Surprise
     fault: Floats
-    """(m,) strongest evidence of a fault of each row."""
+    """(m,) strongest evidence of a fault of each row, from physics alone."""
+    trust: Trust
+    """(m,) was it measured right?"""
     verdicts: Verdicts
     standing: Standing
+
+    @property
+    def faulty(self) -> Booleans:
+        """(m,) rows whose measurement is wrong."""
+        return self.trust.wholly_wrong()
 
     def parts(self) -> Floats:
         """(n, 3) of each window the highest of each part over its positions; -inf where no position has it."""
@@ -66,19 +78,25 @@ class Judged:
 class Judge:
     """Judges windows; remembers what each stream showed last, and what is normal for each wearer."""
 
-    def __init__(self, model: Model, alpha: float, head: Head = "interval_dominance") -> None:
-        """`alpha`: level that follows from the budget, in (0, 1]; `head`: rule that picks the labels."""
+    def __init__(
+        self, model: Model, alpha: float, head: Head = "interval_dominance", false_share: float | None = None
+    ) -> None:
+        """`alpha`: level that follows from the budget, in (0, 1]; `head`: rule that picks the labels; `false_share`:
+        the most of all alarms that should be false, see `discovery`.
+        """
         layout = self._layout = model.layout
         self.model = model
         self._assessor = Assessor(layout.rate_hz)
+        self._witness = Witness(model.layer, len(layout.families), layout.segments)
         self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-        self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head)
+        self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head, Discovery(false_share))
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows; of one wearer never before those already judged."""
         found = self.measure(windows)
-        surprise, verdicts, standing = self.prudence.answer(windows, found.population, found.trust)
-        return Judged(windows, found.quality, found.scores, found.anatomy, surprise, found.fault, verdicts, standing)
+        surprise, verdicts, standing = self.prudence.answer(windows, found.population, found.spoken)
+        seen = (found.quality, found.scores, found.anatomy, surprise, found.fault, found.trust)
+        return Judged(windows, *seen, verdicts, standing)
 
     def measure(self, windows: Windows) -> Measured:
         """All but the answer: what does not depend on the level; order as in `judge`."""
@@ -89,9 +107,11 @@ class Judge:
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)
-        population = self.model.calibration.rank(windows, scores.score, fault < CERTAIN)
-        trust = weigh(quality, scores).of(_spokesman(windows, population, fault))
-        return Measured(windows, quality, scores, anatomy, fault, population, trust)
+        said = Testimony(samples, family, windows.stream, windows.owner, quality, scores)
+        trust = self._witness.testify(said)
+        population = self.model.calibration.rank(windows, scores.score, ~trust.wholly_wrong())
+        spoken = trust.of(_spokesman(windows, population, np.maximum(fault, trust.wrong)))
+        return Measured(windows, quality, scores, anatomy, fault, trust, population, spoken)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:

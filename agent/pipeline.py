@@ -15,6 +15,7 @@ from agent.bundle import Bundle
 from agent.compose import Composer, Sender
 from agent.counters import Counters
 from agent.decide import level
+from agent.departure import Departures
 from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
 from agent.ingest import Streams
@@ -55,14 +56,19 @@ class Pipeline:
         self._topics = Topics(settings.site, settings.gateway)
         self._streams = Streams(layout, counters, allowed=settings.wearers, max_wearers=settings.max_wearers)
         self._cutter = Cutter(self._streams)
-        self._judge = Judge(bundle.model, alpha, settings.alarms.head)
-        self._memory = Memory(folder, bundle.digest, self._judge.prudence.remembered(), counters) if folder else None
+        alarms = settings.alarms
+        self._judge = Judge(bundle.model, alpha, alarms.head, alarms.false_discovery_share)
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
         sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
         self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
+        self._departures = Departures(sender, self._streams)
+        prudence = self._judge.prudence
+        prudence.adrift = self._departures.drift.widened
+        parts = prudence.remembered() | {"drift": self._departures.drift}
+        self._memory = Memory(folder, bundle.digest, parts, counters) if folder else None
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
 
@@ -98,14 +104,14 @@ class Pipeline:
         events += self._advance(now_s)
         events += self._advance(now_s, to_the_last=True)
         events += self._told(self._tracker.finish(), None, now_s)
-        events += self._absences.finish(now_s)
+        events += self._absences.finish(now_s) + self._departures.finish(now_s)
         self._keep(events)
         return events
 
     def close(self, now_s: float) -> list[Event]:
         """The gateway stops: open happenings end, so that no alarm stands for ever; the next start begins anew."""
         events = self._told(self._tracker.finish(), None, now_s)
-        events += self._absences.finish(now_s)
+        events += self._absences.finish(now_s) + self._departures.finish(now_s)
         self._remember(now_s, at_once=True)
         self._keep(events)
         return events
@@ -113,7 +119,9 @@ class Pipeline:
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
         calibration = self._judge.prudence.health(self._streams.wearers)
-        return self.observer.health() | {"waiting": len(self._waiting), "calibration": calibration}
+        share = round(self._judge.prudence.discovery.share(), 3)
+        known = {"waiting": len(self._waiting), "calibration": calibration, "false_share": share}
+        return self.observer.health() | self._departures.health() | known
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""
@@ -127,7 +135,7 @@ class Pipeline:
             self._memory.recall(self._streams.wearers)
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
-        return self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        return self._told(self._tracker.follow(judged, now_s), judged, now_s) + self._departures.look(judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
         return [self._composer.compose(change, judged, now_s) for change in changes]

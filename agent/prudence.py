@@ -4,7 +4,7 @@ Judging and learning take turns: a half-minute that has closed counts from the w
 recording at once and a live stream get the same answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import numpy as np
 from agent.adapt import AdaptiveLevel
 from agent.calibrate import BLOCK_S, Calibration
 from agent.decide import decide
+from agent.discovery import Discovery
 from agent.heads import Head
 from agent.memory import Remembers
 from agent.own import Own, cell_of
@@ -21,6 +22,7 @@ from agent.records import (
     NORMAL,
     NOVELTY,
     Booleans,
+    Floats,
     Integers,
     Standing,
     Surprise,
@@ -42,9 +44,15 @@ Record = TypeVar("Record", Surprise, Verdicts, Standing)
 class Prudence:
     """What is known of each wearer."""
 
-    def __init__(self, calibration: Calibration, alpha: float, hop_s: float, head: Head) -> None:
-        """`alpha`: level that follows from the budget; `head`: rule that picks the labels."""
+    def __init__(
+        self, calibration: Calibration, alpha: float, hop_s: float, head: Head, discovery: Discovery | None = None
+    ) -> None:
+        """`alpha`: level that follows from the budget; `head`: picks the labels; `discovery`: bounds what is false."""
+        self.adrift: Callable[[Integers], Floats] = lambda wearer: np.zeros(len(wearer))
+        """(n,) slots -> standard deviations by which each wearer has drifted away; see `drift`."""
         self._head = head
+        self._wearers = 0
+        self.discovery = discovery or Discovery()
         self._regimes = Regimes(hop_s)
         self.own = Own(calibration.concentration, round(BLOCK_S / hop_s), alpha)
         self.level = AdaptiveLevel(alpha, calibration.concentration)
@@ -79,31 +87,43 @@ class Prudence:
         """
         regime = self._regimes.of(windows)
         cell = cell_of(windows.wearer, regime)
-        counts = np.isfinite(population.p_value) & (trust.right >= MEASURED_RIGHT)
-        turn = self.own.turns(windows.wearer, cell, counts)
+        turn = self.own.turns(windows.wearer, cell, _counts(population, trust))
         places, parts = [], []
         for number in range(int(turn.max(initial=0)) + 1):
             rows = np.flatnonzero(turn == number)
             places.append(rows)
-            parts.append(
-                self._turn(windows.wearer[rows], cell[rows], population.of(rows), trust.of(rows), counts[rows])
-            )
+            now_s, own = float(windows.end_s[rows].max()), (population.of(rows), trust.of(rows))
+            parts.append(self._turn(now_s, windows.wearer[rows], cell[rows], *own))
         surprises, verdicts, standings = zip(*parts, strict=True)
         return _together(places, surprises), _together(places, verdicts), _together(places, standings)
 
     def _turn(
-        self, wearer: Integers, cell: Integers, population: Surprise, trust: Trust, counts: Booleans
+        self, now_s: float, wearer: Integers, cell: Integers, population: Surprise, trust: Trust
     ) -> tuple[Surprise, Verdicts, Standing]:
-        surprise = self.own.rank(population, cell, np.ones(len(cell)))
-        verdicts = decide(surprise, trust, self.level.of(wearer), self._head)
+        strength = 1 / (1 + self.adrift(wearer) ** 2)  # adrift by one standard deviation: half
+        surprise = self.own.rank(population, cell, strength)
+        self._wearers = max(self._wearers, int(wearer.max(initial=-1)) + 1)
+        bound = self.discovery.level(now_s, self.level.base, self._wearers)
+        verdicts = decide(surprise, trust, np.minimum(self.level.of(wearer), bound), self._head)
         needed = self.own.needed(population, surprise.own, self.level.base)
         standing = Standing(cell % len(REGIMES), self.level.at_most_per_day(wearer), needed)
-        self._learn(cell[counts], surprise.of(np.flatnonzero(counts)), _alarms(verdicts)[counts])
+        self._learn(now_s, bound, cell, surprise, verdicts, _counts(population, trust))
         return surprise, verdicts, standing
 
-    def _learn(self, cell: Integers, surprise: Surprise, alarm: Booleans) -> None:
-        closed, alarmed = self.own.learn(cell, surprise.score, surprise.p_value, alarm)
-        self.level.learn(closed // len(REGIMES), alarmed)
+    def _learn(
+        self, now_s: float, bound: float, cell: Integers, surprise: Surprise, verdicts: Verdicts, counts: Booleans
+    ) -> None:
+        score, p_value, alarm = surprise.score[counts], surprise.p_value[counts], _alarms(verdicts)[counts]
+        closed, alarmed = self.own.learn(cell[counts], score, p_value, alarm)
+        wearer = closed // len(REGIMES)
+        self.discovery.tested(now_s, float(np.minimum(self.level.of(wearer), bound).sum()))
+        self.discovery.told(now_s, int(alarmed.sum()))
+        self.level.learn(wearer, alarmed)
+
+
+def _counts(population: Surprise, trust: Trust) -> Booleans:
+    """(n,) windows that the clocks run through: scored, and measured right for all that is known."""
+    return np.asarray(np.isfinite(population.p_value) & (trust.right >= MEASURED_RIGHT))
 
 
 def _alarms(verdicts: Verdicts) -> Booleans:

@@ -35,6 +35,10 @@ PARTS = ("open", "fall", "freezing")
 OPEN, FALL, FREEZING = range(3)
 
 
+FAULTS = ("rotation", "gain", "offset", "dropout", "clipping", "stuck", "noise", "jitter")
+"""Faults that the network learns to name, in the order of `Scores.faults`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """A run of samples from one wearable, as it reached the gateway."""
@@ -96,6 +100,30 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Was it measured right? Masses of each row; what is left of 1 is ignorance, on all three labels."""
+
+    right: Floats
+    """(m,) in [0, 1]: on {normal, novelty}."""
+    wrong: Floats
+    """(m,) in [0, 1]: on {noise}; right + wrong <= 1."""
+    alien: Booleans
+    """(m,) unlike anything seen in training, known falls and faults included."""
+
+    def of(self, rows: Integers) -> "Trust":
+        """Some rows of it."""
+        return Trust(self.right[rows], self.wrong[rows], self.alien[rows])
+
+    def wholly_wrong(self) -> Booleans:
+        """(m,) rows of which {noise} is believed more than all else together."""
+        return np.asarray(self.wrong >= LEAST_BELIEF)
+
+
+LEAST_BELIEF = 0.5
+"""From here on, belief in one label is at least the plausibility of all others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """What the network says of each row. Higher = stranger."""
 
@@ -112,7 +140,7 @@ class Scores:
     disagreement: Floats
     """(m,) how far the teachers of the ensemble would disagree on such a window, as the student foretells (>= 0)."""
     faults: Floats
-    """(m, 8) chance in [0, 1] of each kind of fault that training injected, as the student sees it."""
+    """(m, 8) chance in [0, 1] of each of `FAULTS`, as the student sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +167,6 @@ class Surprise:
     def of(self, rows: Integers) -> "Surprise":
         """Some windows of it."""
         return Surprise(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Was it measured right? What `right` and `wrong` leave is ignorance."""
-
-    right: Floats
-    """(m,) mass on {normal, novelty}, in [0, 1]."""
-    wrong: Floats
-    """(m,) mass on {noise}; right + wrong <= 1."""
-    alien: Booleans
-    """(m,) unlike anything seen in training, known falls and faults included."""
-
-    def of(self, rows: Integers) -> "Trust":
-        """Some rows of it."""
-        return Trust(self.right[rows], self.wrong[rows], self.alien[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     false_alarms_per_day: Annotated[float, msgspec.Meta(gt=0, le=2880)] = 24.0
     """Budget per wearer. One an hour by default, which the shipped calibration can promise for a waist; a wrist alone
     needs 60 a day, below that it answers with doubt."""
+    false_discovery_share: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    """Over all wearers of this gateway: at most this share of the last day's alarms should be false. The level then
+    falls below the budget's where many wearers share few alarms, and what it cannot tell becomes doubt. None = only
+    estimated, in `/health`."""
     head: Head = "interval_dominance"
     """Which rule picks the labels of a verdict: the prudent one, or `interval_criterion`, which abstains less often."""
     trigger_windows: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1

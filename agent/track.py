@@ -13,7 +13,6 @@ import numpy as np
 from agent.counters import Counters
 from agent.events import Kind, Phase
 from agent.judge import Judged
-from agent.quality import CERTAIN
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans
 from agent.settings import Alarms
 from agent.silence import Hearing
@@ -167,6 +166,6 @@ def kinds_of(judged: Judged) -> Booleans:
     labels = judged.verdicts.labels
     several = labels.sum(axis=1) > 1
     only_novelty = labels[:, NOVELTY] & ~labels[:, NORMAL] & ~labels[:, NOISE]
-    faulty = np.bincount(judged.windows.owner, judged.fault >= CERTAIN, len(labels)) > 0
+    faulty = np.bincount(judged.windows.owner, judged.faulty, len(labels)) > 0
     only_noise = labels[:, NOISE] & ~several
     return np.stack([only_novelty, faulty | only_noise, several], axis=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.calibrate import Calibration
+from agent.evidence import Layer
 from agent.layout import Layout
 from agent.records import PARTS
 from agent.score import MERGED, Prototypes
@@ -27,6 +28,12 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
     if head := known.known:
         arrays |= {f"known_{name}": np.asarray(values, dtype=HALF) for name, values in asdict(head).items()}
     write_arrays(arrays, path)
+
+
+def write_evidence(layer: Layer, path: Path) -> None:
+    """The evidential layer."""
+    arrays: Arrays = {name: getattr(layer, name).astype(HALF) for name in Layer.ARRAYS}
+    write_arrays(arrays | {"caution": np.array(layer.caution), "reliability": np.array(layer.reliability)}, path)
 
 
 def write_calibration(calibration: Calibration, layout: Layout, path: Path) -> None:

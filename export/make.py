@@ -5,12 +5,13 @@ import math
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from agent.bundle import CARD
+from agent.bundle import CARD, EVIDENCE, MANIFEST, open_bundle, open_runtime
+from agent.evidence import Layer
 from agent.features import extract
 from agent.judge import Model
 from agent.layout import POSITIONS, Layout
@@ -18,16 +19,18 @@ from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime
 from export import litert
-from export.arrays import write_calibration, write_prototypes
+from export.arrays import write_calibration, write_evidence, write_prototypes
 from export.calibration import Calibrated, calibrate
 from export.card import card
+from export.evidence import learn as learn_evidence
 from export.families import of_families, served
 from export.known import learn
 from export.manifest import manifest_of
 from export.network import write_fp32, write_int8
-from export.pack import LARGEST_BUNDLE, seal, size, write_golden
+from export.pack import LARGEST_BUNDLE, present, seal, size, write_golden
 from export.parity import holds, parity
 from training.augment import distort
+from training.benchmarks.noise_novelty.wear import wears_of
 from training.datasets.corpus import Corpus, open_corpus, tell
 from training.datasets.own_recordings import NAME as OWN
 from training.errors import TrainingError
@@ -76,20 +79,23 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
     record = read_record(run)
     layout = Layout(positions=POSITIONS)
     student = load_student(run / "weights.npz", layout.segments)
-    lot = _lot(_corpus(record, root, own, layout), layout)
+    corpus = _corpus(record, root, own, layout)
+    lot = _lot(corpus, layout)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         forms = _forms(student, lot, record.seed, folder, with_litert=with_litert)
         int8, (train, held_out) = forms["int8"], lot.normal
         known = learn(int8, lot.layout, lot.train, record.seed)
         calibrated = calibrate(int8, lot.layout, train, held_out, known, record.seed)
+        plain = Model(lot.layout, int8, calibrated.prototypes, calibrated.calibration)
+        layer = _taught(plain, corpus, record.seed)
         figures = _finite(parity(forms, calibrated.prototypes, lot.layout, lot.calibrate))
         if not holds(figures, "int8"):
             print(f"warning: int8 is not near enough to fp32 to ship: {json.dumps(figures)}", file=sys.stderr)
         runtimes: dict[RuntimeName, Runtime] = {"onnx": int8}
         if with_litert:
             runtimes["litert"] = forms[_ship_litert(figures, folder)]
-        write_parts(calibrated, lot.layout, runtimes, folder)
+        write_parts(calibrated, lot.layout, runtimes, folder, layer)
         manifest = manifest_of(record, lot.layout, calibrated, figures)
         (folder / CARD).write_text(card(manifest, record), encoding="utf-8")
         bundle = seal(manifest, folder)
@@ -103,15 +109,57 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         print(f"  {family}: {facts}")
 
 
-def write_parts(calibrated: Calibrated, layout: Layout, runtimes: dict[RuntimeName, Runtime], folder: Path) -> None:
-    """Prototypes, calibration, and the golden stream with the results of each runtime."""
+def renew_evidence(path: Path, root: Path | None, seed: int = 1) -> None:
+    """Teach the evidential layer of a bundle of the public datasets anew; network and calibration stay as they are.
+
+    Raises:
+        DataError: a dataset is missing.
+        AgentError: the agent refuses the bundle as it is, or as it would be.
+    """
+    bundle = open_bundle(path, examine=False)  # its golden stream may be of other evidence
+    model, manifest = bundle.model, bundle.manifest
+    corpus = open_corpus(root, None, model.layout, with_public=True)
+    layer = _taught(replace(model, layer=None), corpus, seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in (MANIFEST, *present(path)):
+            shutil.copyfile(path / file, folder / file)
+        names: list[RuntimeName] = ["onnx", *(["litert"] if set(FILES["litert"]) <= set(manifest.files) else [])]  # type: ignore[list-item]
+        _finish({one: replace(model, runtime=open_runtime(path, one), layer=layer) for one in names}, folder)
+        seal(manifest, folder)
+        for file in (MANIFEST, *present(folder)):
+            shutil.copyfile(folder / file, path / file)
+    print(f"{path}: {manifest.id}, evidence of reliability {layer.reliability if layer else 0:.3f}")
+
+
+def write_parts(
+    calibrated: Calibrated,
+    layout: Layout,
+    runtimes: dict[RuntimeName, Runtime],
+    folder: Path,
+    layer: Layer | None = None,
+) -> None:
+    """Prototypes, calibration, evidence, and the golden stream with the results of each runtime."""
     write_prototypes(calibrated.prototypes, folder / "prototypes.npz")
     write_calibration(calibrated.calibration, layout, folder / "calibration.npz")
     models = {
-        name: Model(layout, runtime, calibrated.prototypes, calibrated.calibration)
+        name: Model(layout, runtime, calibrated.prototypes, calibrated.calibration, layer)
         for name, runtime in runtimes.items()
     }
+    _finish(models, folder)
+
+
+def _finish(models: dict[RuntimeName, Model], folder: Path) -> None:
+    """Evidence, if there is any, and the golden stream."""
+    if layer := models["onnx"].layer:
+        write_evidence(layer, folder / EVIDENCE)
     write_golden(models, folder / "golden.npz")
+
+
+def _taught(model: Model, corpus: Corpus, seed: int) -> Layer | None:
+    """The layer; None where too few people are there to learn from."""
+    train, calibrate = (wears_of(corpus.recordings(part), model.layout) for part in ("train", "calibrate"))
+    return learn_evidence(model, train, calibrate, seed)
 
 
 def _corpus(record: RunRecord, root: Path | None, folder: Path | None, layout: Layout) -> Corpus:

@@ -1,5 +1,6 @@
 """A figure with its interval: what other wearers would have given, as far as these few can tell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +30,17 @@ def interval(counts: Tally, figure: Figure, resamples: int = 1000, seed: int = 0
     each draw. Draws without a value (no event, one class) are left out; (NaN, NaN) for fewer than two wearers.
     With the handful of wearers of these datasets it is a rough statement: percentile intervals of few are too narrow.
     """
-    wearers = len(counts.wearers)
+    return interval_of(lambda weights: figure(counts, weights), len(counts.wearers), resamples, seed)
+
+
+def interval_of(
+    figure: Callable[[Floats], float], wearers: int, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The same for any figure of (wearers,) weights."""
     if wearers < 2:
         return float("nan"), float("nan")
     draws = np.random.default_rng(seed).multinomial(wearers, np.full(wearers, 1 / wearers), resamples)
-    return percentiles(np.array([figure(counts, weights) for weights in draws.astype(np.float64)]))
+    return percentiles(np.array([figure(weights) for weights in draws.astype(np.float64)]))
 
 
 def percentiles(draws: Floats) -> tuple[float, float]:

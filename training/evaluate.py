@@ -24,6 +24,7 @@ from training import forms
 from training.bootstrap import Estimate
 from training.compare import PROTOCOLS, Result, Score, compare, fitted_peers
 from training.datasets.corpus import Public
+from training.drift_figures import drift_table
 from training.errors import TrainingError
 from training.markdown import table
 from training.own import MERGED, judged
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, help="folder of the datasets (default: $VEILLE_DATA or ../shared/data)")
     parser.add_argument("--folder", type=Path, help="judge on your own recordings instead (wearers who test)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, also those of each wearer")
+    parser.add_argument("--drift", action="store_true", help="with --protocol: the figures of drift too")
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default: %(default)s)")
 
 
@@ -91,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
         print("\n" + promises(kept(bundle, names, args.root, args.resamples)))
         chosen = [protocol for protocol in PROTOCOLS if protocol.name in names]
         print("\n" + forms.markdown(forms.compare_forms(chosen, bundle, args.root)))
+        if not args.protocol or args.drift:
+            print("\n" + drift_table(bundle, args.root))
     if args.json:
         args.json.write_text(json.dumps([without_nan(asdict(result)) for result in results], indent=1) + "\n")
     return 0

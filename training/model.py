@@ -17,8 +17,8 @@ in multiples of 16; the description is a linear layer too, so that its order cos
 import torch
 from torch import Tensor, nn
 
+from agent.records import FAULTS
 from agent.score import LARGEST
-from training.faults import FAULTS
 
 AXES = 4
 PARTS = 4

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.faults import FAULTS
+from agent.records import FAULTS
 from training.model import AXES, PARTS
 
 PATCHES = 16

@@ -65,7 +65,7 @@ def unseen(bundle: Bundle, root: Path | None = None, part: Part = "test") -> Ite
             windows=windows,
             bout=np.searchsorted(starts, windows.end_s, side="right") - 1,
             population=found.population,
-            trust=found.trust,
+            trust=found.spoken,
             regime=Regimes(bundle.manifest.layout.hop_s).of(windows),
             family=np.where(leading >= 0, windows.family[leading], -1),
         )

@@ -9,7 +9,7 @@ from agent.cli.page import Commands, add_command
 
 PAGE = """
 Print a contract as JSON Schema (2020-12), generated from the types that the agent itself uses:
-  event     what a subscriber receives (the default); novelty, sensor_fault, abstention, silence: one kind of it
+  event     what a subscriber receives (the default); novelty, sensor_fault, abstention, silence, drift: one kind of it
   status, describe, health, state, dropped   what else the agent says
   ack       what a consumer answers on .../ack/{consumer}
   asyncapi  all topics with all these, as an AsyncAPI 3 document
@@ -73,7 +73,7 @@ def _of_type(kind: type, name: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **msgspec.json.schema(kind)}
 
 
-WIRE: tuple[str, ...] = ("event", "novelty", "sensor_fault", "abstention", "silence")
+WIRE: tuple[str, ...] = ("event", "novelty", "sensor_fault", "abstention", "silence", "drift")
 WIRE += ("status", "describe", "health", "state", "dropped", "ack")
 """What goes over the wire, without loading it: `--help` stays quick."""
 SCHEMAS = {"asyncapi": _asyncapi, "settings": _settings, "packet": _packet, "bundle": _bundle}

@@ -79,8 +79,11 @@ def _components(event: Event) -> list[Resource]:
     found += [] if data.p_value is None else [_figure("p-value", data.p_value)]
     if data.p_interval is not None:
         low, high = data.p_interval
-        limits = {"low": _quantity(low), "high": _quantity(high)}
-        found.append({"code": concept("p-value", "95 % interval"), "valueRange": limits})
+        found.append({"code": concept("p-value", "95 % interval"), "valueRange": _range(low, high)})
+    if data.shift is not None:
+        low, high = data.shift.interval
+        found.append(_figure("drift-size", data.shift.size, data.shift.direction.replace("_", " ")))
+        found.append({"code": concept("drift-size", "95 % interval"), "valueRange": _range(low, high)})
     where = {position: score for position, score in data.positions.items() if score is not None}
     found += [_figure("position-score", score, position) for position, score in where.items()]
     return found + [_figure("quality", strength, name) for name, strength in data.quality.items()]
@@ -136,6 +139,10 @@ def _figure(code: str, value: float, text: str = "") -> Resource:
 
 def _quantity(value: float) -> Resource:
     return {"value": value, "system": "http://unitsofmeasure.org", "code": "1"}
+
+
+def _range(low: float, high: float) -> Resource:
+    return {"low": _quantity(low), "high": _quantity(high)}
 
 
 def _device_id(event: Event) -> str:

@@ -305,7 +305,7 @@ def test_a_calibration_whose_scores_do_not_ascend_is_refused(copy):
     assert "ascend" in refusal(copy)
 
 
-@pytest.mark.parametrize("key", ["score", "embedding", "samples_g", "p_value", "fault"])
+@pytest.mark.parametrize("key", ["score", "embedding", "samples_g", "p_value", "fault", "right", "wrong"])
 def test_another_golden_result_is_refused(copy, key):
     other = arrays(copy, "golden.npz")[key].astype(float)
     other.flat[0] += 1
@@ -317,6 +317,11 @@ def test_another_golden_result_is_refused(copy, key):
 def test_a_golden_stream_that_lacks_something_is_refused(copy, key):
     change(copy, "golden.npz", **{key: None})
     assert "golden.npz" in refusal(copy)
+
+
+def test_a_golden_stream_of_before_the_evidential_layer_is_enough(copy):
+    change(copy, "golden.npz", right=None, wrong=None)
+    assert open_bundle(copy).model.layer is None
 
 
 def test_other_golden_verdicts_are_refused(copy):

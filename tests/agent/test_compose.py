@@ -9,12 +9,12 @@ import pytest
 
 from agent import events
 from agent.batch import cut_recording
-from agent.compose import DOUBT_WORDS, FAULT_WORDS, LIKENESS, Composer, Sender
+from agent.compose import DOUBT_WORDS, FAULT_WORDS, LEARNT_WORDS, LIKENESS, Composer, Sender
 from agent.counters import Counters
 from agent.errors import AgentError
 from agent.judge import Judge
 from agent.quality import CERTAIN
-from agent.records import CAUSES, FALL, FREEZING, OPEN, PARTS, Quality
+from agent.records import CAUSES, FALL, FAULTS, FREEZING, OPEN, PARTS, Quality, Trust
 from agent.settings import Alarms
 from agent.track import Tracker
 
@@ -116,6 +116,7 @@ def test_sentences_are_one_line_without_blanks_to_fill(story):
 
 def test_there_are_words_for_every_fault_and_every_cause():
     assert set(FAULT_WORDS) == set(Quality.FAULTS)
+    assert set(LEARNT_WORDS) == set(FAULTS)
     assert set(DOUBT_WORDS) == set(CAUSES) - {""}
 
 
@@ -152,6 +153,22 @@ def test_each_fault_is_named_with_what_to_do(composer, judged, name):
     assert data.sentence == f"right wrist: {name} (0.95): {FAULT_WORDS[name]}"
     assert data.quality[name] == 0.95
     assert data.belief.noise >= CERTAIN
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_that_breaks_no_law_of_physics_is_named_by_what_it_is_most_like(composer, judged, name):
+    none = np.zeros(len(judged.fault))
+    wrist = judged.windows.stream == 0
+    changed = replace(
+        judged,
+        quality=replace(judged.quality, **dict.fromkeys(Quality.FAULTS, none)),
+        trust=Trust(none, np.where(wrist, 0.7, 0.0), np.zeros(len(none), np.bool_)),
+        scores=replace(judged.scores, faults=np.tile(np.array(FAULTS) == name, (len(none), 1)).astype(float)),
+    )
+    data = told_of(composer, changed, 3, "sensor_fault").data
+    assert data.sentence == f"right wrist: like a faulty sensor (0.70), most of all {name}: {LEARNT_WORDS[name]}"
+    assert data.belief.noise == 0.7
+    assert data.plausibility.novelty == 0.3
 
 
 def strong(judged, window, **parts):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from agent.calibrate import BLOCKS_PER_DAY
 from agent.decide import decide, level
+from agent.evidence import physics
 from agent.quality import CERTAIN
-from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise, Trust
+from agent.records import CAUSES, LABELS, NOISE, NORMAL, NOVELTY, Surprise
 
 ALPHA = 1 / 120
 HEADS = ("interval_dominance", "interval_criterion")
@@ -25,11 +26,9 @@ def surprise(p, low=None, high=None):
 
 
 def trusted(fault, alien=False):
-    """Trust by physics alone, as `evidence` gives it; `alien` where nothing was ever like it."""
+    """Trust by physics alone; `alien` where nothing was ever like it."""
     fault = np.atleast_1d(np.array(fault, float))
-    alien = np.broadcast_to(np.asarray(alien), fault.shape)
-    wrong = np.where(fault >= CERTAIN, fault, 0.0)
-    return Trust(np.where(alien & (wrong == 0), 0.0, 1 - fault), wrong, alien)
+    return physics(1 - fault, np.zeros(len(fault)), fault, np.broadcast_to(np.asarray(alien), fault.shape))
 
 
 def every(size, alpha=ALPHA):

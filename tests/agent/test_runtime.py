@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent import doctor
-from agent.bundle import FURTHER, MANIFEST, open_bundle, open_runtime
+from agent.bundle import CARD, MANIFEST, NETWORKS, open_bundle, open_runtime
 from agent.cli.page import RUNTIMES
 from agent.errors import BundleError, SettingsError
 from agent.records import RuntimeName
@@ -23,6 +23,10 @@ from agent.settings import Settings, read_settings
 def copy(small_bundle, tmp_path) -> Path:
     """A bundle that serves onnx alone."""
     return Path(shutil.copytree(small_bundle, tmp_path / "copy"))
+
+
+FURTHER = (*NETWORKS["litert"], CARD)
+"""Files that the other runtime or nobody reads."""
 
 
 def add_files(path: Path, content: bytes) -> None:

@@ -27,7 +27,7 @@ def judged(story, start=0, score=2.0, wearer=0):
         ),
         surprise=SimpleNamespace(score=scores),
         verdicts=SimpleNamespace(labels=np.array([LABELS[letter] for letter in story], bool).reshape(size, 3)),
-        fault=np.array([float(letter == "f") for letter in story]),
+        faulty=np.array([letter == "f" for letter in story]),
     )
 
 

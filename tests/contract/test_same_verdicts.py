@@ -77,7 +77,7 @@ def test_verdicts_do_not_depend_on_the_size_of_the_ticks(model, two_wearers, see
     whole = at_once.judge(two_wearers)
     bounds = ticks(len(two_wearers.end_s), seed)
     parts = [stream.judge(taken(two_wearers, a, b)) for a, b in itertools.pairwise(bounds)]
-    assert whole.surprise.own.max() >= 5  # else nothing was learnt, and nothing is shown
+    assert whole.surprise.own.max() >= 3  # else nothing was learnt, and nothing is shown
     assert whole.verdicts.labels[:, [NORMAL, NOVELTY]].any(axis=0).all()
     for record in ("surprise", "verdicts", "standing"):
         for field in fields(getattr(whole, record)):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.faults import _MAKE, FAULTS, corrupt, rotations
+from agent.records import FAULTS
+from training.faults import _MAKE, corrupt, rotations
 
 SAMPLES = 128
 

@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch", reason="torch is absent: the lessons are NO
 
 from agent.features import CHANNELS, extract  # noqa: E402
 from agent.layout import POSITIONS, Layout  # noqa: E402
+from agent.records import FAULTS  # noqa: E402
 from training.describe import DESCRIPTORS, describe  # noqa: E402
-from training.faults import FAULTS  # noqa: E402
 from training.lessons import (  # noqa: E402
     Standard,
     TeacherStep,

@@ -7,10 +7,10 @@ torch = pytest.importorskip("torch", reason="torch is absent: the student is NOT
 
 from agent.features import CHANNELS, extract  # noqa: E402
 from agent.layout import Layout  # noqa: E402
+from agent.records import FAULTS  # noqa: E402
 from agent.runtime import Answer  # noqa: E402
 from agent.score import LARGEST  # noqa: E402
 from training.config import REDUCED, read_config  # noqa: E402
-from training.faults import FAULTS  # noqa: E402
 from training.model import AXES, PARTS, Student  # noqa: E402
 from training.teacher import Teacher  # noqa: E402
 

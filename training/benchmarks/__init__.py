@@ -1,0 +1,1 @@
+"""Benchmarks that others can run too: each a package with its protocol in the docstring."""
