@@ -1,9 +1,8 @@
 """What the agent answers on the test wearers' recordings, each recording from its beginning, at the shipped budget."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -15,7 +14,7 @@ from agent.heads import Head
 from agent.judge import Judge
 from agent.prudence import Prudence
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans, Floats, Verdicts
-from training.compare import Protocol, judged_recordings, scored
+from training.compare import scored
 from training.corruptions import Corruption
 from training.datasets import Labelled
 from training.metrics import ScoredRecording
@@ -52,15 +51,13 @@ class Answer:
         return self.verdicts[head].labels
 
 
-def answers(bundle: Bundle, protocol: Protocol, name: str, corrupt: Corruption, root: Path | None) -> Iterator[Answer]:
-    """All recordings of a protocol, corrupted; those for which that makes no sense are left out.
-
-    Raises:
-        DataError: the dataset is missing.
-    """
+def answers(
+    bundle: Bundle, items: Sequence[Labelled], name: str, corrupt: Corruption, heads: Sequence[Head] = HEADS[:1]
+) -> Iterator[Answer]:
+    """Of all recordings, corrupted by what has that name; those for which it makes no sense are left out."""
     layout, calibration = bundle.manifest.layout, bundle.model.calibration
     alpha = level(BUDGET_PER_DAY)
-    for item in watched(judged_recordings(protocol, layout, root), f"{protocol.name}: {name}"):
+    for item in watched(items, name):
         rng = np.random.default_rng(zlib.crc32(f"{name}/{item.recording.wearer}/{item.recording.name}".encode()))
         recording = corrupt(item.recording, rng)
         if recording is None:
@@ -68,7 +65,7 @@ def answers(bundle: Bundle, protocol: Protocol, name: str, corrupt: Corruption, 
         windows = cut_recording(recording, layout)
         found = Judge(bundle.model, alpha).measure(windows)
         verdicts = {
-            head: Prudence(calibration, alpha, layout.hop_s, head).answer(windows, found.population, found.trust)[1]
-            for head in HEADS
+            head: Prudence(calibration, alpha, layout.hop_s, head).answer(windows, found.population, found.spoken)[1]
+            for head in heads
         }
         yield Answer(item, windows.end_s, found.population.score, verdicts)

@@ -32,7 +32,7 @@ HEADINGS = (
     "abstains",
     "{noise}",
 )
-NOTES = """Change against the uncorrupted recordings in brackets. False alarms of {novelty} at the shipped budget of 24 a
+NOTES = """Change against the uncorrupted recordings in brackets. False alarms of {novelty} at the shipped budget, 24 a
 day. *Doubled?*: the rate is more than twice that of the uncorrupted recordings; `proved` where an exact test on the two
 counts refutes, at 5 %, that it is at most twice (conditional binomial test of two Poisson rates: Przyborowski, Wilenski
 1940, Biometrika 31:313). *Score alone*: false alarms of the bare score at the threshold that gives ten an hour without
