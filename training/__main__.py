@@ -1,4 +1,4 @@
-"""`python -m training train|convert|choose|evaluate|prudence|noise-novelty|leaderboard`: the workstation's side of Veille."""
+"""`python -m training train`, `evaluate`, `prudence`, ...: the workstation's side of Veille; see `--help`."""
 
 import argparse
 import sys
