@@ -36,6 +36,7 @@ bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
 
 evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
 	$(PYTHON) -m training evaluate --root $(DATA)
+	$(PYTHON) -m training prudence --root $(DATA)
 	$(PYTHON) -m training noise-novelty --root $(DATA)
 
 leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD

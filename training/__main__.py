@@ -1,10 +1,10 @@
-"""`python -m training train|convert|choose|evaluate|noise-novelty|leaderboard`: the workstation's side of Veille."""
+"""`python -m training train`, `evaluate`, `prudence`, ...: the workstation's side of Veille; see `--help`."""
 
 import argparse
 import sys
 
 from agent.errors import AgentError
-from training import choose, evaluate, leaderboard, train
+from training import choose, evaluate, leaderboard, prudent, train
 from training.benchmarks.noise_novelty import command as noise_novelty
 from training.datasets import convert
 from training.errors import TrainingError
@@ -14,6 +14,7 @@ COMMANDS = {
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
     "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
+    "prudence": (prudent, "is the budget kept, and doubt well placed, also where sensors are worn badly?"),
     "noise-novelty": (noise_novelty, "is a broken measurement told from a changed behaviour?"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }

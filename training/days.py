@@ -134,7 +134,8 @@ def _bandwidth(score: Floats, independent: float) -> float:
 
 def _population(days: Days, span: slice, calibration: Calibration) -> Surprise:
     """The half-minutes as the population's calibration sees them."""
-    score, family, weight = (values[:, span].ravel() for values in (days.score, days.family, days.weight))
+    score, family = days.score[:, span].ravel(), days.family[:, span].ravel()
+    weight = days.weight[:, span].ravel()
     p, low, high = np.minimum(1.0, np.stack(calibration.p_values(score, family)) / weight)
     sizes = np.array([1.0 + len(known.scores) for known in calibration.families])
     whole = np.zeros(len(score), np.int64)
