@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.anatomy import Anatomy
 from agent.calibrate import Calibration
 from agent.evidence import weigh
 from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
 from agent.quality import CERTAIN, Assessor
-from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Verdicts, Windows
+from agent.records import PARTS, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
-from agent.score import Anatomy, Prototypes, Rows, Scorer
+from agent.score import Prototypes, Rows, Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Judged:
     surprise: Surprise
     fault: Floats
     """(m,) strongest evidence of a fault of each row."""
+    trust: Trust
+    """(n,) in the measurement, by the position that speaks for the window."""
     verdicts: Verdicts
     standing: Standing
 
@@ -55,7 +58,7 @@ class Judge:
         layout = self._layout = model.layout
         self.model = model
         self._assessor = Assessor(layout.rate_hz)
-        self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
+        self.scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
         self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head)
 
     def judge(self, windows: Windows) -> Judged:
@@ -63,14 +66,14 @@ class Judge:
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s)
-        scores, anatomy = self._scorer.score(
+        scores, anatomy = self.scorer.score(
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)
         population = self.model.calibration.rank(windows, scores.score, fault < CERTAIN)
         trust = weigh(quality, scores).of(_spokesman(windows, population, fault))
         surprise, verdicts, standing = self.prudence.answer(windows, population, trust)
-        return Judged(windows, quality, scores, anatomy, surprise, fault, verdicts, standing)
+        return Judged(windows, quality, scores, anatomy, surprise, fault, trust, verdicts, standing)
 
 
 def _spokesman(windows: Windows, surprise: Surprise, fault: Floats) -> np.ndarray:

@@ -16,8 +16,10 @@ from agent.counters import Counters
 from agent.decide import level
 from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
+from agent.explain import Explainer
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
+from agent.languages import LANGUAGES
 from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
@@ -48,8 +50,9 @@ class Pipeline:
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
-        sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
-        self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
+        sender = Sender(*place, *made, alpha, layout, model.calibration, LANGUAGES[settings.language])
+        explainer = Explainer(self._judge, self._streams.recent)
+        self._composer = Composer(sender, explainer, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
@@ -110,10 +113,17 @@ class Pipeline:
             return []
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
-        return self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        events = self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        self._composer.learn(judged)
+        return events
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
-        return [self._composer.compose(change, judged, now_s) for change in changes]
+        events = []
+        for change in changes:
+            event, why = self._composer.compose(change, judged, now_s)
+            self.observer.explained(event, why)
+            events.append(event)
+        return events
 
     def _keep(self, events: list[Event]) -> None:
         self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]

@@ -19,6 +19,7 @@ from agent.records import (
     NORMAL,
     NOVELTY,
     Booleans,
+    Floats,
     Integers,
     Standing,
     Surprise,
@@ -65,6 +66,28 @@ class Prudence:
             )
         surprises, verdicts, standings = zip(*parts, strict=True)
         return _together(places, surprises), _together(places, verdicts), _together(places, standings)
+
+    def again(
+        self,
+        windows: Windows,
+        regime: Integers,
+        population: Surprise,
+        trust: Trust,
+        alpha: Floats,
+        own: Own | None = None,
+    ) -> tuple[Surprise, Verdicts]:
+        """The same judgement of n windows with something changed; nothing is learnt.
+
+        Args:
+            windows: whose.
+            regime: (n,) as it was judged.
+            population: what is asked.
+            trust: (n,).
+            alpha: (n,) level.
+            own: another calibration of wearers, for example one that has learnt more.
+        """
+        surprise = (own or self.own).rank(population, cell_of(windows.wearer, regime), np.ones(len(regime)))
+        return surprise, decide(surprise, trust, alpha, self._head)
 
     def _turn(
         self, wearer: Integers, cell: Integers, population: Surprise, trust: Trust, counts: Booleans
