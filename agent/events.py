@@ -89,9 +89,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Where and in what way: the numbers that the sentence is made from."""
 
     position: str
-    axis: Literal["x", "y", "z", "all"]
+    axis: Literal["x", "y", "z"]
     axis_share: Unit
-    """Of what the three axes add in these seconds; below a half no axis is named."""
+    """Of the energy that the three axes have beyond, or short of, what is expected; where it is small, the sentence
+    names no axis."""
     start_s: float
     """Seconds before the end of the window (negative)."""
     end_s: float
@@ -141,7 +142,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The explanation in numbers; the whole of it is sent on request, see `.../explain`."""
+    """The explanation in numbers; the whole of it is sent on request, see `.../command/explain`."""
 
     account: Account | None = None
     closest: Closest | None = None
@@ -290,6 +291,13 @@ class Topics(msgspec.Struct, frozen=True):
 
     def ack(self, consumer: str = "+") -> str:
         return f"{self.root}/ack/{consumer}"
+
+    @property
+    def ask(self) -> str:
+        return f"{self.root}/command/explain"
+
+    def explanation(self, wearer: str) -> str:
+        return f"{self.root}/wearer/{wearer}/explanation"
 
     def event(self, wearer: str, kind: str) -> str:
         return f"{self.root}/wearer/{wearer}/event/{kind}"

@@ -9,46 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.attribute import ASPECTS, BANDS, ECHO, Decomposition, decompose
+from agent.account import Account, account
+from agent.attribute import Decomposition, decompose
 from agent.expect import learn_expectation
 from agent.familiar import Familiar, Seen
 from agent.intervene import BEFORE, Intervention, intervene
 from agent.judge import Judge, Judged
 from agent.past import LAGS
-from agent.records import AXES, NORMAL, Floats, Singles
+from agent.records import NORMAL, Singles
 from agent.resolve import Resolution, resolve
 from agent.retrial import Retrial
-from agent.score import strangeness
 
 Recent = Callable[[int, float, int], Singles]
 """Slot of a stream, time, count -> (3, count) samples in g up to that time, NaN = unknown."""
-EXTENT = 0.5
-"""A segment beside the strongest is told with it where it is strange by at least this share of it. Chosen by `python -m
-training explain --choose`, on the calibration wearers."""
-ONE_AXIS = 0.5
-"""An axis is named where it holds this share of what the three add; below it all are."""
-OVERALL = "all"
-"""All axes alike."""
-ECHOING = "echo"
-"""Aspect where what was strange just before still counts, and nothing of this window does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The place that raised the score most, and in what way it differs from the closest normal pattern."""
-
-    position: str
-    axis: str
-    """`x`, `y`, `z` or `all`."""
-    axis_share: float
-    """Of what the three axes add within the segments told."""
-    start_s: float
-    """From the window's end, negative; the segments told go from here to `end_s`."""
-    end_s: float
-    aspect: str
-    """One of `ASPECTS`, or `ECHOING`."""
-    difference: float
-    """From the closest normal pattern in standard deviations of normal wear; above = positive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +95,7 @@ class Explainer:
             segment_s=segment_s,
             samples_g=samples,
             decomposition=found,
-            account=_account(found, retrial, positions[leading], segment_s),
+            account=account(found, retrial, self.expectation, positions[leading]),
             closest=closest,
             away=float(np.sqrt((reading.from_prototype[leading] ** 2).mean())),
             level_g=level,
@@ -156,60 +129,3 @@ def strongest(places: Singles, count: int = 3) -> list[tuple[int, int, int, floa
     each = zip(*(index.tolist() for index in np.unravel_index(order, places.shape)), strict=True)
     told = [(position, axis, segment, float(places[position, axis, segment])) for position, axis, segment in each]
     return [(position, axis, segment, value / total) for position, axis, segment, value in told if value > 0]
-
-
-def _account(found: Decomposition, retrial: Retrial, position: str, segment_s: float) -> Account:
-    """Where and how, of the leading position."""
-    leading, reading = retrial.leading, retrial.anatomy.reading
-    raised = np.maximum(found.places[leading], 0)  # (4 axes, segments, aspects)
-    window_s = segment_s * raised.shape[1]
-    if raised.sum() <= max(found.rest[ECHO], 0.0):
-        return Account(position, OVERALL, 0.0, -window_s, 0.0, ECHOING, 0.0)
-    first, last = _extent(raised, retrial)
-    inside = raised[:, first : last + 1].sum(axis=1)  # (4 axes, aspects)
-    axes = inside[:3].sum(axis=1)
-    share = float(axes.max() / max(axes.sum(), 1e-9))
-    axis = int(axes.argmax()) if share >= ONE_AXIS else AXES.index("magnitude")
-    aspect = int(inside.sum(axis=0).argmax())
-    return Account(
-        position=position,
-        axis=OVERALL if axis == 3 else AXES[axis],
-        axis_share=round(share, 4),
-        start_s=round(first * segment_s - window_s, 3),
-        end_s=round((last + 1) * segment_s - window_s, 3),
-        aspect=ASPECTS[aspect],
-        difference=round(_difference(reading.from_prototype[leading], raised, axis, aspect, slice(first, last + 1)), 2),
-    )
-
-
-def _extent(raised: Singles, retrial: Retrial) -> tuple[int, int]:
-    """First and last segment told: the strongest, and its neighbours as long as they are strange too."""
-    one = retrial.anatomy.reading.of(slice(retrial.leading, retrial.leading + 1))
-    weight = retrial.judge.model.prototypes.context_weight
-    strange = strangeness(one.from_prototype, one.from_context, weight).sum(axis=(2, 3))[0]
-    return extent(raised.sum(axis=(0, 2)), strange, EXTENT)
-
-
-def extent(raised: Floats | Singles, strange: Floats | Singles, share: float) -> tuple[int, int]:
-    """First and last of the segments told.
-
-    Args:
-        raised: (segments,) what each added to the score.
-        strange: (segments,) how strange each is by itself.
-        share: of the strangeness of the strongest that a neighbour needs.
-    """
-    first = last = int(raised.argmax())
-    enough = strange >= share * strange[first]
-    while first > 0 and enough[first - 1]:
-        first -= 1
-    while last + 1 < len(strange) and enough[last + 1]:
-        last += 1
-    return first, last
-
-
-def _difference(away: Singles, raised: Singles, axis: int, aspect: int, told: slice) -> float:
-    """Of one descriptor, or of the band of a tremor in units of the mean shares; signed by the strongest segment."""
-    if aspect >= len(ASPECTS) - BANDS:
-        return float(raised[..., aspect].sum())
-    column = away[told, axis, aspect]
-    return float(column[np.abs(column).argmax()])

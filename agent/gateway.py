@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.asks import AskBox
 from agent.clock import Clock
 from agent.contract.schemas import identities
 from agent.counters import Counters, worth_a_line
@@ -22,6 +23,7 @@ from agent.settings import Settings
 from agent.signals import stop_on_signals
 from agent.sources import Source
 from agent.sources.mqtt import MqttSource
+from agent.whole import Explanations
 
 log = logging.getLogger("veille")
 
@@ -40,6 +42,9 @@ class BundleName(Protocol):
 
 class Steps(Protocol):
     """What the gateway asks of the pipeline (`agent.pipeline.Pipeline`)."""
+
+    @property
+    def explanations(self) -> Explanations: ...
 
     def step(self, now_s: float) -> list[Event]:
         """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
@@ -169,10 +174,11 @@ def run(
         closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
     ):
         describe = describe_gateway(settings, bundle, outbox.epoch)
-        publisher = Publisher(
-            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
-        )
         pipeline = make_pipeline(source, outbox, counters)
+        asks = AskBox(pipeline.explanations, topics, counters, trace=settings.signals_in_explanations)
+        publisher = Publisher(
+            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery, asks=asks
+        )
         gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s())
         clean = False  # anything else lets the broker tell that we are gone
         try:

@@ -18,7 +18,6 @@ from agent.expect import Expectation
 from agent.past import LAGS
 from agent.records import NORMAL, Booleans, Floats, Singles
 from agent.retrial import Answer, Retrial
-from agent.score import strangeness
 
 BEFORE = -1
 """Number of the place before the window, beside those of its segments."""
@@ -59,7 +58,7 @@ def _fewest(
     retrial: Retrial, expectation: Expectation, stretches_g: Singles, position: int
 ) -> tuple[tuple[int, ...], Singles, Answer]:
     """The fewest places of one position that let `normal` stand, or at least let another position lead; else all."""
-    expected = expected_of(retrial, expectation, position)
+    expected = expectation.level_and_spread(retrial.pattern(position))
     segments = (*range(len(expected[0])), BEFORE)
     for size in range(1, len(segments) + 1):
         sets = list(itertools.combinations(segments, size))
@@ -72,21 +71,6 @@ def _fewest(
             break
     best = int(works[found.surprise.p_value[works].argmax()]) if len(works) else 0
     return sets[best], tried[best], found.of(best, len(retrial.rows))
-
-
-def expected_of(retrial: Retrial, expectation: Expectation, position: int) -> tuple[Singles, Singles]:
-    """Level and spread in g that the closest normal pattern has, (segments, 4 axes) each.
-
-    Closest by the segments that do not decide.
-    """
-    reading = retrial.anatomy.reading.of(slice(position, position + 1))
-    prototypes = retrial.judge.model.prototypes
-    strange = strangeness(reading.from_prototype, reading.from_context, prototypes.context_weight)[0]
-    counts = np.arange(len(strange)) != strange.sum(axis=(1, 2)).argmax()
-    each = strange[0].size
-    family = retrial.family[position : position + 1]
-    place = retrial.judge.scorer.nearest(reading.embedding, family, np.repeat(counts, each))
-    return expectation.level_and_spread(place.reshape(strange.shape))
 
 
 def _with(

@@ -24,6 +24,7 @@ from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
 from agent.track import Change, Tracker
+from agent.whole import Explanations
 from agent.windows import Cutter
 
 MOST_WAITING = 10_000
@@ -56,6 +57,7 @@ class Pipeline:
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
+        self.explanations = Explanations()
 
     def step(self, now_s: float) -> list[Event]:
         """Take what has come by `now_s`, judge what is due, keep the events; returns them.
@@ -121,6 +123,7 @@ class Pipeline:
         events = []
         for change in changes:
             event, why = self._composer.compose(change, judged, now_s)
+            self.explanations.keep(event, why)
             self.observer.explained(event, why)
             events.append(event)
         return events

@@ -16,6 +16,7 @@ from agent.own import Own
 from agent.past import LAGS
 from agent.quality import CERTAIN
 from agent.records import Floats, Integers, Singles, Surprise, Trust, Verdicts, Windows
+from agent.score import strangeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,21 @@ class Retrial:
         """Row, among the window's, that set the score; -1 = none could be scored."""
         row = int(self.judged.surprise.leading_row[self.window])
         return -1 if row < 0 else int(np.flatnonzero(self.rows == row)[0])
+
+    def pattern(self, position: int) -> Singles:
+        """(segments, 4 axes, 4 descriptors) the closest normal pattern, by the segments that do not decide."""
+        reading = self.anatomy.reading
+        shape = reading.from_prototype.shape[1:]
+        counts = np.arange(shape[0]) != self.strangeness(position, reading.from_prototype[position]).argmax()
+        one = slice(position, position + 1)
+        each = np.repeat(counts, shape[1] * shape[2])
+        return self.judge.scorer.nearest(reading.embedding[one], self.family[one], each).reshape(shape)
+
+    def strangeness(self, position: int, away: Singles) -> Singles:
+        """(segments,) strangeness of a position that is (segments, 4, 4) `away` from a pattern."""
+        from_context = self.anatomy.reading.from_context[position]
+        weight = self.judge.model.prototypes.context_weight
+        return np.asarray(strangeness(away, from_context, weight).sum(axis=(1, 2)))
 
     def reproduced(self) -> bool:
         """Whether the unchanged window gets the verdict that it got."""

@@ -95,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     delivery: Delivery = Delivery()
     language: Literal["en", "fr"] = "en"
     """Of the sentences in events."""
+    signals_in_explanations: bool = False
+    """Draw the 2.56 s of samples in the pictures that are sent on request; without it no sample leaves the gateway."""
     wearers: tuple[Name, ...] = ()
     """Who may send; empty = anyone, up to `max_wearers`."""
     max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64

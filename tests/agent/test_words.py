@@ -97,7 +97,9 @@ def test_the_closest_normal_wear_is_told_as_people_tell_times(time, told):
 
 def test_what_the_verdict_hangs_on_names_every_place():
     change = Change(
-        places=[Place(position="waist", start_s=-1.28, end_s=-0.64), Place(position="right_wrist", start_s=-0.6, end_s=0)],
+        places=[
+            Place(position="waist", start_s=-1.28, end_s=-0.64),
+            Place(position="right_wrist", start_s=-0.6, end_s=0)],
         verdict=["normal"],
         p_value=0.3,
     )  # fmt: skip
