@@ -75,7 +75,7 @@ class Explainer:
         """One window; `positions` are those of its rows."""
         end_s = float(judged.windows.end_s[window])
         self.familiar.learn(judged, end_s)
-        retrial = Retrial(self._judge, judged, window, self._stretches(judged, window, end_s))
+        retrial = self.retrial(judged, window)
         labels, layout = judged.verdicts.labels[window], self._judge.model.layout
         resolution = resolve(retrial) if labels.sum() > 1 else None
         samples, leading = judged.windows.samples_g[retrial.rows], retrial.leading
@@ -105,13 +105,14 @@ class Explainer:
             before_s=self._before / layout.rate_hz,
         )
 
-    def _stretches(self, judged: Judged, window: int, end_s: float) -> Singles:
-        """(positions, 3, what came before and the window)."""
-        windows, layout = judged.windows, self._judge.model.layout
+    def retrial(self, judged: Judged, window: int) -> Retrial:
+        """To judge a window again with something changed."""
+        windows = judged.windows
         rows = np.flatnonzero(windows.owner == window)
-        start_s = end_s - layout.window_s
+        start_s = float(windows.end_s[window]) - self._judge.model.layout.window_s
         before = [self._recent(int(slot), start_s, self._before) for slot in windows.stream[rows]]
-        return np.concatenate([np.stack(before), windows.samples_g[rows]], axis=2)
+        stretches = np.concatenate([np.stack(before), windows.samples_g[rows]], axis=2)
+        return Retrial(self._judge, judged, window, stretches)
 
     def _closest(self, judged: Judged, retrial: Retrial, end_s: float) -> Seen | None:
         row = retrial.leading

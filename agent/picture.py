@@ -182,7 +182,8 @@ def _scale(why: Why, low: float, high: float, top: int) -> Iterable[str]:
         y = _up(value, low, high, top)
         yield f'<line x1="{LEFT - 4}" y1="{y:.1f}" x2="{LEFT}" y2="{y:.1f}" stroke="{FAINT_INK}"/>'
         yield (
-            f'<text x="{LEFT - 7}" y="{y + 4:.1f}" font-size="10" text-anchor="end" fill="{FAINT_INK}">{value:g} g</text>'
+            f'<text x="{LEFT - 7}" y="{y + 4:.1f}" font-size="10" text-anchor="end" fill="{FAINT_INK}">'
+            f"{value:g} g</text>"
         )
     segments = max(why.segments, 1)
     for segment in range(segments + 1):

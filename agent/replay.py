@@ -130,7 +130,7 @@ def _replay(
 
 
 def _write(folder: Path, name: str, kept: Kept) -> None:
-    """`<recording>-<seconds>-<kind>.json` and `.svg`, once for each window that was told; an end has none of its own."""
+    """`<recording>-<seconds>-<kind>.json` and `.svg` for each window that was told; an end has none of its own."""
     data = kept.event.data
     if data.phase == "end":
         return

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from agent.errors import AgentError
-from training import choose, evaluate, leaderboard, train
+from training import choose, evaluate, explain, leaderboard, train
 from training.datasets import convert
 from training.errors import TrainingError
 
@@ -13,6 +13,7 @@ COMMANDS = {
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
     "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
+    "explain": (explain, "whether explanations are true: place, deletion, interventions, cost"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 

@@ -27,6 +27,8 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   state_dir = "/var/lib/veille"  # the outbox lives here
   # bundle = "/etc/veille/bundle"  # default: the one inside the package
   # runtime = "onnx"             # or "litert", which needs veille[litert]; default: what the bundle names
+  language = "en"                # of the sentences in events: en or fr
+  signals_in_explanations = false  # true: draw the samples in pictures sent on request
   wearers = []                   # pseudonyms that may send; empty = anyone, up to max_wearers
   max_wearers = 64
   health_s = 30.0

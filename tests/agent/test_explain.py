@@ -13,7 +13,6 @@ from agent.intervene import BEFORE
 from agent.judge import Judge, Judged
 from agent.recording import Recording
 from agent.records import CAUSES, NOISE, NORMAL, NOVELTY
-from agent.retrial import Retrial
 from agent.simulate import simulate
 
 ALPHA = 24 / 2880
@@ -90,8 +89,7 @@ def test_what_the_verdict_hangs_on_changes_it_when_it_is_replaced_and_nothing_sm
         assert why.intervention is not None
         assert why.intervention.labels[NORMAL]
         assert why.intervention.p_value > ALPHA
-        retrial = Retrial(demo.judge, demo.judged, window, demo.explainer._stretches(demo.judged, window,
-                          float(demo.judged.windows.end_s[window])))  # fmt: skip
+        retrial = demo.explainer.retrial(demo.judged, window)
         assert retrial.reproduced()
         assert not retrial.answer(retrial.rescored(retrial.stretches_g[None])).verdicts.labels[0, NORMAL]
 
