@@ -102,6 +102,81 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     """It has lasted a day of wear."""
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of one position's signal, in seconds before the window's end (negative)."""
+
+    position: str
+    start_s: float
+    end_s: float
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and in what way: the numbers that the sentence is made from."""
+
+    position: str
+    axis: Literal["x", "y", "z"]
+    axis_share: Unit
+    """Of the energy that the three axes have beyond, or short of, what is expected; where it is small, the sentence
+    names no axis."""
+    start_s: float
+    """Seconds before the end of the window (negative)."""
+    end_s: float
+    aspect: Literal["posture", "movement", "abruptness", "span", "trembling", "stepping", "echo"]
+    """What differs; `echo`: what was strange just before still counts."""
+    difference: float
+    """From the closest normal pattern in standard deviations of normal wear; above = positive."""
+    truth: Unit = 1.0
+    """How truly the words of the sentence describe these numbers."""
+
+
+class Closest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The normal pattern that is most like it."""
+
+    distance: Annotated[float, msgspec.Meta(ge=0)]
+    """Root mean square, in standard deviations of normal wear."""
+    time: str | None = None
+    """End of the window of the wearer's own normal wear; absent = none is known yet, and that of others stands in."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fewest stretches that, replaced by what the model expects, would have let `normal` stand: tried, by scoring
+    it again. A fact about the model, not about the person.
+    """
+
+    places: list[Place]
+    verdict: list[Literal["normal", "noise", "novelty"]]
+    """What the verdict would have been."""
+    p_value: Unit
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would leave one label of an abstention: tried, by judging it again."""
+
+    needs: Literal["signal", "wear", "readings", "budget"]
+    """A clean signal of `position`; `minutes` more of normal wear; to know whether it was measured right; to allow
+    `per_day` false alarms a day."""
+    verdict: list[Literal["normal", "noise", "novelty"]]
+    """What it would be; of `readings`, if it was measured right."""
+    otherwise: list[Literal["normal", "noise", "novelty"]] = []
+    """Of `readings`: if it was measured wrong."""
+    position: str = ""
+    fault: str = ""
+    """What is wrong there, one of the names in `quality`."""
+    minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    per_day: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The explanation in numbers; the whole of it is sent on request, see `.../command/explain`."""
+
+    account: Account | None = None
+    closest: Closest | None = None
+    change: Change | None = None
+    """Of an alarm; absent = no replacement within these seconds changes it."""
+    resolution: Resolution | None = None
+    """Of an abstention."""
+
+
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
 
@@ -146,6 +221,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The places that raised the score most, strongest first."""
     shift: Shift | None = None
     """Of a drift: how far, which way, since when."""
+    why: Why | None = None
+    """Why, in numbers: what `sentence` says."""
     bundle: str
     """Identity of the model bundle."""
     bundle_digest: str
@@ -241,6 +318,13 @@ class Topics(msgspec.Struct, frozen=True):
 
     def ack(self, consumer: str = "+") -> str:
         return f"{self.root}/ack/{consumer}"
+
+    @property
+    def ask(self) -> str:
+        return f"{self.root}/command/explain"
+
+    def explanation(self, wearer: str) -> str:
+        return f"{self.root}/wearer/{wearer}/explanation"
 
     def event(self, wearer: str, kind: str) -> str:
         return f"{self.root}/wearer/{wearer}/event/{kind}"

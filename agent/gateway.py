@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.asks import AskBox
 from agent.clock import Clock
 from agent.contract.schemas import identities
 from agent.counters import Counters, worth_a_line
@@ -25,6 +26,7 @@ from agent.sources import Source
 from agent.sources.mqtt import MqttSource
 from agent.sources.tail import Tail
 from agent.vitals import write_vitals
+from agent.whole import Explanations
 
 log = logging.getLogger("veille")
 
@@ -43,6 +45,9 @@ class BundleName(Protocol):
 
 class Steps(Protocol):
     """What the gateway asks of the pipeline (`agent.pipeline.Pipeline`)."""
+
+    @property
+    def explanations(self) -> Explanations: ...
 
     def step(self, now_s: float) -> list[Event]:
         """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
@@ -199,10 +204,11 @@ def run(
         closing(_source(settings, topics, counters, clock, runtime_dir)) as source,
     ):
         describe = describe_gateway(settings, bundle, outbox.epoch)
-        publisher = Publisher(
-            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
-        )
         pipeline = make_pipeline(source, outbox, counters)
+        asks = AskBox(pipeline.explanations, topics, counters, trace=settings.signals_in_explanations)
+        publisher = Publisher(
+            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery, asks=asks
+        )
         gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s(), notifier)
         clean = False  # anything else lets the broker tell that we are gone
         try:

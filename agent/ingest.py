@@ -224,6 +224,13 @@ class Streams:
         name = "duplicate_packets" if stream.sanity.seen(packet) else "late_packets"
         self.counters.count(name)
 
+    def recent(self, slot: int, end_s: float, count: int) -> Singles:
+        """(3, count) what one stream wrote up to `end_s`; NaN where nothing was, or where it is no longer held."""
+        until = round(end_s * self.layout.rate_hz)
+        cells = np.arange(until - count, until)
+        held = (cells < self.written[slot]) & (cells >= max(self.first[slot], self.written[slot] - RING_CELLS))
+        return np.where(held, self.ring[slot][:, cells % RING_CELLS], np.nan).astype(np.float32)
+
     def heard(self) -> Booleans:
         """(streams,) streams that have written at least one cell."""
         return np.not_equal(self.written, NO_CELL)

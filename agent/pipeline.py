@@ -18,13 +18,16 @@ from agent.decide import level
 from agent.departure import Departures
 from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
+from agent.explain import Explainer
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
+from agent.languages import LANGUAGES
 from agent.memory import Memory
 from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
 from agent.track import Change, Tracker
+from agent.whole import Explanations
 from agent.windows import Cutter
 
 MOST_WAITING = 10_000
@@ -61,16 +64,18 @@ class Pipeline:
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
-        sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
-        self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
+        sender = Sender(*place, *made, alpha, layout, model.calibration, LANGUAGES[settings.language])
+        explainer = Explainer(self._judge, self._streams.recent)
+        self._composer = Composer(sender, explainer, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
-        self._departures = Departures(sender, self._streams)
+        self._departures = Departures(sender, model.prototypes, self._streams)
         prudence = self._judge.prudence
         prudence.adrift = self._departures.drift.widened
         parts = prudence.remembered() | {"drift": self._departures.drift}
         self._memory = Memory(folder, bundle.digest, parts, counters) if folder else None
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
+        self.explanations = Explanations()
 
     def step(self, now_s: float) -> list[Event]:
         """Take what has come by `now_s`, judge what is due, keep the events; returns them.
@@ -140,10 +145,18 @@ class Pipeline:
             self._memory.recall(self._streams.wearers)
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
-        return self._told(self._tracker.follow(judged, now_s), judged, now_s) + self._departures.look(judged, now_s)
+        events = self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        self._composer.learn(judged)
+        return events + self._departures.look(judged, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
-        return [self._composer.compose(change, judged, now_s) for change in changes]
+        events = []
+        for change in changes:
+            event, why = self._composer.compose(change, judged, now_s)
+            self.explanations.keep(event, why)
+            self.observer.explained(event, why)
+            events.append(event)
+        return events
 
     def _remember(self, now_s: float, *, at_once: bool = False) -> None:
         if self._memory:

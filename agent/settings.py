@@ -1,7 +1,7 @@
 """`agent.toml` -> one frozen `Settings`; an unknown key or a value out of range is a clear error."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -97,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alarms: Alarms = Alarms()
     outbox: Outbox = Outbox()
     delivery: Delivery = Delivery()
+    language: Literal["en", "fr"] = "en"
+    """Of the sentences in events."""
+    signals_in_explanations: bool = False
+    """Draw the 2.56 s of samples in the pictures that are sent on request; without it no sample leaves the gateway."""
     wearers: tuple[Name, ...] = ()
     """Who may send; empty = anyone, up to `max_wearers`."""
     max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64

@@ -40,6 +40,8 @@ gateway = $gateway
 state_dir = $state_dir  # the outbox lives here
 # bundle = "/etc/veille/bundle"  # default: the one inside the package
 $runtime
+language = "en"                # of the sentences in events: en or fr
+signals_in_explanations = false  # true: draw the samples in pictures that are sent on request
 wearers = $wearers                   # pseudonyms that may send; empty = anyone, up to max_wearers
 max_wearers = 64
 health_s = 30.0                # seconds between two messages on .../health

@@ -30,6 +30,8 @@ TITLES = {
     "dropped": (TOPICS.dropped, "Events that were given up and will not come", {"qos": 0, "retain": True}),
     "state": (TOPICS.state("{wearer}"), "The wearer's last verdict", {"qos": 0, "retain": True}),
     "ack": (TOPICS.ack("{consumer}"), "What a consumer has stored for good", {"qos": 1, "retain": False}),
+    "ask": (TOPICS.ask, "Who wants the whole explanation of an event", {"qos": 1, "retain": False}),
+    "explanation": (TOPICS.explanation("{wearer}"), "The whole of it, on request", {"qos": 0, "retain": False}),
 }
 
 
@@ -88,7 +90,7 @@ def _channel(name: str, address: str, title: str) -> dict[str, Any]:
 
 def _operation(name: str, binding: dict[str, Any]) -> dict[str, Any]:
     return {
-        "action": "receive" if name == "ack" else "send",
+        "action": "receive" if name in ("ack", "ask") else "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         "bindings": {"mqtt": {**binding, "bindingVersion": "0.2.0"}},
