@@ -2,12 +2,14 @@
 
 `veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
 serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz` and `golden.npz` hold plain
-arrays (no pickle). Opening checks the schema, the digests and the shapes, then replays the golden stream through the
-live path, on the runtime that will be used; whatever differs is a `BundleError`.
+arrays (no pickle); `signature.json`, where it is signed, says by whom (`agent.signature`). Opening checks signature,
+schema, digests and shapes, in this order, then replays the golden stream through the live path, on the runtime that
+will be used; whatever differs is a `BundleError`.
 """
 
 import hashlib
-import io
+import os
+import stat
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.arrays import Arrays, read_arrays
 from agent.calibrate import Calibration, FamilyCalibration
 from agent.errors import BundleError, first_line
 from agent.golden import check_golden
@@ -28,6 +31,7 @@ from agent.records import FALL, OPEN, PARTS, RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.runtime import Runtime, load
 from agent.score import MERGED, SHARED, Norms, Prototypes
+from agent.signature import SHIPPED, SIGNATURE, Standing, Trust
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
@@ -42,7 +46,6 @@ LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Arrays = dict[str, NDArray[Any]]
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +104,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What runs the network unless the settings say otherwise."""
     limits: str
     """What the model must not be used for, in words."""
+    gateways: list[str] = []
+    """`site/gateway` of those it is made for; empty = all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class Bundle:
     digest: str
     """SHA-256 of `bundle.json`, which names the digests of all other files."""
     model: Model
+    standing: Standing = "unverified"
+    """Where it comes from, as far as that was checked."""
 
     @property
     def id(self) -> str:
@@ -125,32 +132,36 @@ class Bundle:
 
 def default_bundle_path() -> Path:
     """The bundle that ships inside the package."""
-    return Path(__file__).parent / "shipped_bundle"
+    return SHIPPED
 
 
-def open_bundle(path: Path, runtime: RuntimeName | None = None) -> Bundle:
+def open_bundle(path: Path, runtime: RuntimeName | None = None, trust: Trust | None = None) -> Bundle:
     """Open and verify a bundle.
 
     Args:
         path: its directory.
         runtime: what runs the network; none = what the bundle names.
+        trust: whose bundles are taken; none = anybody's.
 
     Raises:
-        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs;
-            or the bundle has nothing for this runtime, or the runtime is not installed.
+        BundleError: not signed by those who are trusted; made for another gateway; missing or truncated file, altered
+            byte, newer schema, unreadable network, golden stream differs; or the bundle has nothing for this runtime,
+            or the runtime is not installed.
     """
-    text = _read(path / MANIFEST)
+    text, trust = _read(path / MANIFEST), trust or Trust()
+    standing = trust.examine(path, text)
     manifest = _manifest(text, path)
+    trust.check_place(path, {MANIFEST, SIGNATURE, *manifest.files}, manifest.gateways, standing)
     contents = {name: _verified(path / name, manifest.files) for name in (*FILES, *_further(manifest))}
     chosen = runtime or manifest.runtime
     model = Model(
         layout=manifest.layout,
         runtime=_runtime(chosen, contents, path),
-        prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
-        calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
+        prototypes=_prototypes(read_arrays(contents["prototypes.npz"], "prototypes.npz"), manifest),
+        calibration=_calibration(read_arrays(contents["calibration.npz"], "calibration.npz"), manifest.layout),
     )
-    check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
-    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
+    check_golden(read_arrays(contents["golden.npz"], "golden.npz"), model, manifest.golden_tolerance, chosen)
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model, standing)
 
 
 def open_runtime(path: Path, runtime: RuntimeName | None = None) -> Runtime:
@@ -176,12 +187,17 @@ def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path) -> Runti
 
 
 def _read(path: Path) -> bytes:
+    """A plain file of bounded size: a pipe would never end."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BundleError(f"{path}: larger than {LARGEST_FILE >> 20} MiB; not a bundle of Veille")
-        return path.read_bytes()
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise BundleError(f"{path}: is no plain file; copy the bundle again")
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}; name a directory that holds a bundle") from error
+    if len(content) > LARGEST_FILE:
+        raise BundleError(f"{path}: larger than {LARGEST_FILE >> 20} MiB; not a bundle of Veille")
+    return content
 
 
 def _manifest(text: bytes, path: Path) -> Manifest:
@@ -233,14 +249,6 @@ def _verified(path: Path, digests: dict[str, str]) -> bytes:
             f"{path}: differs from its digest in {MANIFEST} (truncated or altered); copy the bundle again"
         )
     return content
-
-
-def _arrays(contents: dict[str, bytes], name: str) -> Arrays:
-    try:
-        with np.load(io.BytesIO(contents[name]), allow_pickle=False) as archive:
-            return {key: np.asarray(archive[key]) for key in archive.files}  # numpy gives other members as bytes
-    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
-        raise BundleError(f"{name}: not an archive of plain arrays ({first_line(error)})") from error
 
 
 def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:

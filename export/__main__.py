@@ -2,8 +2,15 @@
 
 Examples:
   python -m export runs/student agent/shipped_bundle
-  python -m export runs/ours bundle --folder our_recordings
+  python -m export runs/ours bundle --folder our_recordings --keys ~/veille-keys
 With --litert the bundle also serves LiteRT; that needs an environment of its own: `make bundle-litert`.
+
+Further verbs, each with a --help of its own (they need veille[update]):
+  python -m export keys ~/veille-keys                  make the keys, once
+  python -m export sign bundle --keys ~/veille-keys    sign a bundle that is there
+  python -m export publish bundle repository --keys ~/veille-keys
+  python -m export refresh repository --keys ~/veille-keys
+  python -m export pin                                 after the bundle in the package was changed by hand
 """
 
 import argparse
@@ -11,25 +18,69 @@ import sys
 from pathlib import Path
 
 from agent.errors import AgentError
-from export.make import make
-from training.datasets.corpus import add_data_arguments
 from training.errors import TrainingError
 
 
 def main(argv: list[str] | None = None) -> int:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__, formatter_class=raw)
-    parser.add_argument("run", type=Path, help="folder of a training run (weights.npz, run.json)")
-    parser.add_argument("out", type=Path, help="folder of the bundle; replaced as a whole")
-    add_data_arguments(parser)
-    parser.add_argument("--litert", action="store_true", help="add model.tflite and model.b1.tflite")
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    verb = VERBS.get(argv[0]) if argv else None
     try:
-        make(args.run, args.out, args.root, args.folder, with_litert=args.litert)
+        (verb or _export)(argv[1:] if verb else argv)
     except (TrainingError, AgentError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _parser(verb: str, what: str | None) -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=f"python -m export {verb}".strip(), description=what, formatter_class=raw)
+
+
+def _export(argv: list[str]) -> None:
+    from training.datasets.corpus import add_data_arguments
+
+    parser = _parser("", __doc__)
+    parser.add_argument("run", type=Path, help="folder of a training run (weights.npz, run.json)")
+    parser.add_argument("out", type=Path, help="folder of the bundle; replaced as a whole")
+    add_data_arguments(parser)
+    parser.add_argument("--litert", action="store_true", help="add model.tflite and model.b1.tflite")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="sign the bundle with the key in this folder")
+    args = parser.parse_args(argv)
+    from export.make import make
+
+    make(args.run, args.out, args.root, args.folder, with_litert=args.litert, keys=args.keys)
+
+
+def _keys(argv: list[str]) -> None:
+    parser = _parser("keys", "Make the keys of a publisher, and root.json for the gateways.")
+    parser.add_argument("folder", type=Path, help="where they go; outside of any repository")
+    args = parser.parse_args(argv)
+    from export.keys import make_keys
+
+    make_keys(args.folder)
+    print(f"{args.folder}: root.pem into a safe; bundles.pem signs; root.json goes to the gateways (`trust`)")
+
+
+def _sign(argv: list[str]) -> None:
+    parser = _parser("sign", "Sign a bundle.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--keys", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--for", dest="gateways", action="append", default=[], metavar="SITE/GATEWAY")
+    args = parser.parse_args(argv)
+    from export.sign import sign
+
+    sign(args.bundle, args.keys, args.gateways)
+
+
+def _pin(argv: list[str]) -> None:
+    _parser("pin", "Pin the digest of the bundle in the package.").parse_args(argv)
+    from export.sign import pin
+
+    print(pin())
+
+
+VERBS = {"keys": _keys, "sign": _sign, "pin": _pin}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from agent.layout import POSITIONS, Layout
 from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime
+from agent.signature import SHIPPED
 from export import litert
 from export.arrays import write_calibration, write_prototypes
 from export.calibration import Calibrated, calibrate
@@ -27,6 +28,7 @@ from export.manifest import manifest_of
 from export.network import write_fp32, write_int8
 from export.pack import LARGEST_BUNDLE, seal, size, write_golden
 from export.parity import holds, parity
+from export.sign import pin, sign
 from training.augment import distort
 from training.datasets.corpus import Corpus, open_corpus, tell
 from training.datasets.own_recordings import NAME as OWN
@@ -57,7 +59,15 @@ class Lot:
         return _calm(self.train), _calm(self.calibrate)
 
 
-def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, with_litert: bool = False) -> None:
+def make(
+    run: Path,
+    out: Path,
+    root: Path | None,
+    own: Path | None = None,
+    *,
+    with_litert: bool = False,
+    keys: Path | None = None,
+) -> None:
     """Make the bundle; `out` is replaced only when everything holds.
 
     Args:
@@ -66,6 +76,7 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         root: folder of the datasets, see `data_root`.
         own: the folder of recordings that the run was trained on, if it was.
         with_litert: add the files for LiteRT.
+        keys: folder of the key that signs it; none = it is not signed.
 
     Raises:
         TrainingError: the run, the data or the network does not do.
@@ -98,7 +109,11 @@ def make(run: Path, out: Path, root: Path | None, own: Path | None = None, *, wi
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(folder, out, ignore=shutil.ignore_patterns("fp32.onnx*", *LITERT_FORMS))
         out.chmod(0o755)  # a temporary folder is its maker's alone; a gateway's agent is someone else
-    print(f"{out}: {bundle.id}, {size(out)} bytes, {json.dumps(figures)}")
+    if keys:
+        sign(out, keys)
+    elif out.resolve() == SHIPPED:
+        pin()
+    print(f"{out}: {bundle.id}, {'signed' if keys else 'not signed'}, {size(out)} bytes, {json.dumps(figures)}")
     for family, facts in calibrated.facts.items():
         print(f"  {family}: {facts}")
 
