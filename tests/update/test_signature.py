@@ -73,10 +73,8 @@ def test_an_anchor_that_is_none_is_a_mistake_of_settings(signed, trust, tmp_path
 
 
 def test_an_anchor_that_was_altered_is_no_anchor(signed, trust, keys, other_keys, tmp_path):
-    root = json.loads((keys / "root.json").read_text())
-    root["signed"]["roles"]["targets"] = json.loads((other_keys / "root.json").read_text())["signed"]["roles"][
-        "targets"
-    ]
+    root, other = (json.loads((folder / "root.json").read_text()) for folder in (keys, other_keys))
+    root["signed"]["roles"]["targets"] = other["signed"]["roles"]["targets"]
     (tmp_path / "root.json").write_text(json.dumps(root))
     with pytest.raises(SettingsError):
         open_bundle(signed, trust=dataclasses.replace(trust, anchor=tmp_path / "root.json"))
@@ -156,13 +154,12 @@ def test_openssl_agrees_that_the_signature_is_good(signed, keys, tmp_path):
     (tmp_path / "pae").write_bytes(envelope.pae())
     (one,) = envelope.signatures.values()
     (tmp_path / "sig").write_bytes(bytes.fromhex(one.signature))
-    command = (
-        "openssl pkey -in {k} -pubout -out {t}/pub.pem && openssl pkeyutl -verify -pubin -inkey {t}/pub.pem -rawin "
-    )
-    command += "-in {t}/pae -sigfile {t}/sig"
-    found = subprocess.run(
-        command.format(k=keys / "bundles.pem", t=tmp_path), shell=True, capture_output=True, text=True
-    )
+    commands = [
+        ["openssl", "pkey", "-in", keys / "bundles.pem", "-pubout", "-out", "pub.pem"],
+        ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "pub.pem", "-rawin", "-in", "pae", "-sigfile", "sig"],
+    ]
+    for command in commands:
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "Verified Successfully" in found.stdout, found.stderr
 
 
