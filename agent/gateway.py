@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from agent.audit import AuditLog
+from agent.changes import settings_changes
 from agent.clock import Clock
 from agent.contract.schemas import identities
 from agent.counters import Counters
@@ -28,6 +30,8 @@ log = logging.getLogger("veille")
 
 STEP_S = 0.2
 """Seconds between two steps of the pipeline."""
+TALLY_S = 3600.0
+"""Acknowledgements are summed up in the audit log this often: one line for each would be a flood."""
 
 
 class BundleName(Protocol):
@@ -37,10 +41,16 @@ class BundleName(Protocol):
     def id(self) -> str: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def standing(self) -> str: ...
 
 
 class Steps(Protocol):
-    """What the gateway asks of the pipeline (`agent.pipeline.Pipeline`)."""
+    """What the gateway asks of the pipeline (`agent.shadow.Shadowed`)."""
+
+    @property
+    def bundle(self) -> BundleName:
+        """The one that speaks now."""
 
     def step(self, now_s: float) -> list[Event]:
         """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
@@ -74,8 +84,12 @@ class Gateway:
     outbox: Outbox
     publisher: Publisher
     counters: Counters
+    audit: AuditLog
     started_s: float
     health_due_s: float = 0.0
+    tally_due_s: float = 0.0
+    described: str = ""
+    """Digest of the bundle that subscribers were told of."""
     slowest_s: float = 0.0
     """Longest step since the last health message."""
 
@@ -94,6 +108,8 @@ class Gateway:
             self._tell_put_error(error)
         for wearer, state in self.pipeline.states().items():
             self.publisher.publish_state(wearer, state)
+        if self.pipeline.bundle.digest != self.described:
+            self.describe()
         now_s = self.clock.now_s()
         self.slowest_s = max(self.slowest_s, now_s - began_s)
         # Also where the wall clock was set back: silence would look like death.
@@ -101,6 +117,20 @@ class Gateway:
             self.health_due_s = now_s + self.settings.health_s
             self.publisher.publish_health(self.health(now_s))
             self.slowest_s = 0.0
+        if now_s >= self.tally_due_s or self.tally_due_s - now_s > TALLY_S:
+            self.tally_due_s = now_s + TALLY_S
+            self.sum_up()
+
+    def describe(self) -> None:
+        """Tell which bundle speaks."""
+        bundle = self.pipeline.bundle
+        self.publisher.describe(describe_gateway(self.settings, bundle, self.outbox.epoch))
+        self.described = bundle.digest
+
+    def sum_up(self) -> None:
+        """One line in the audit log for each consumer that has acknowledged since the last time."""
+        for consumer, (many, low, high) in self.publisher.take_tally().items():
+            self.audit.write("acknowledged", consumer=consumer, events=many, from_seq=low, to_seq=high)
 
     def health(self, now_s: float) -> dict[str, Any]:
         """Queue, losses, delay and memory; the pipeline's own figures are added.
@@ -122,6 +152,12 @@ class Gateway:
             "memory_peak_bytes": _memory_peak_bytes(),
             "counters": self.counters.snapshot(),
             "latest_refusals": list(self.counters.latest),
+            "audit": {
+                "entries": self.audit.head.seq,
+                "head": self.audit.head.digest,
+                "waiting": self.audit.waiting,
+                "errors": self.audit.errors,
+            },
             **self.pipeline.health(),
         }
 
@@ -152,11 +188,13 @@ class Gateway:
 def run(
     settings: Settings,
     clock: Clock,
-    bundle: BundleName,
+    audit: AuditLog,
     make_pipeline: Callable[[Source, Outbox, Counters], Steps],
     stop: threading.Event,
 ) -> None:
     """Run until `stop` is set, or SIGTERM or SIGINT comes (in the main thread).
+
+    `make_pipeline` opens the bundle, while the source connects already: a start is quick.
 
     Raises:
         StopError: settings, bundle or outbox need a person.
@@ -169,14 +207,16 @@ def run(
         closing(Outbox.open(path, settings.outbox, clock)) as outbox,
         closing(MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers)) as source,
     ):
-        describe = describe_gateway(settings, bundle, outbox.epoch)
+        pipeline = make_pipeline(source, outbox, counters)
+        describe = describe_gateway(settings, pipeline.bundle, outbox.epoch)
         publisher = Publisher(
             outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
         )
-        pipeline = make_pipeline(source, outbox, counters)
-        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s())
+        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, audit, clock.now_s())
+        gateway.described, gateway.tally_due_s = pipeline.bundle.digest, gateway.started_s + TALLY_S
         clean = False  # anything else lets the broker tell that we are gone
         try:
+            _tell_start(audit, settings, pipeline.bundle, outbox.epoch)
             publisher.start()
             _stop_on_signals(stop)
             gateway.keep_turning(stop)
@@ -186,6 +226,22 @@ def run(
             clean = True
         finally:
             publisher.stop(clean)
+            gateway.sum_up()
+            audit.write("stop", epoch=outbox.epoch, clean=clean)
+
+
+def _tell_start(audit: AuditLog, settings: Settings, bundle: BundleName, epoch: int) -> None:
+    """Who begins to watch with what; a start without a stop before it says that the last one died."""
+    audit.write(
+        "start", epoch=epoch, version=_version(), bundle=bundle.id, digest=bundle.digest, standing=bundle.standing
+    )
+    try:
+        changes = settings_changes(settings, Path(settings.state_dir))
+    except OSError as error:
+        log.warning("settings of this start cannot be remembered: %s", error.strerror)
+    else:
+        if changes:
+            audit.write("settings", **changes)
 
 
 @contextmanager

@@ -68,6 +68,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     window_end: str
 
 
+class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the audit log ends: keep it, and a log that was rewritten is found out (`veille audit verify --head`)."""
+
+    entries: Count
+    head: str
+    """SHA-256 of the last line."""
+    waiting: Count
+    """Lines that the disk has not taken yet."""
+    errors: Count
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`.../health`, every `health_s` seconds: queue, losses, delay, memory; more figures may stand beside these."""
 
@@ -89,6 +100,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     latest_refusals: list[str]
     behind: dict[str, int] | None = None
     """Events that each consumer has not acknowledged."""
+    audit: AuditHead | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,6 +96,11 @@ class Pipeline:
         self._keep(events)
         return events
 
+    @property
+    def wearers(self) -> list[str]:
+        """Pseudonym of each wearer slot; grows as they are heard."""
+        return self._streams.wearers
+
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
         return self.observer.health() | {"waiting": len(self._waiting)}

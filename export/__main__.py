@@ -80,7 +80,30 @@ def _pin(argv: list[str]) -> None:
     print(pin())
 
 
-VERBS = {"keys": _keys, "sign": _sign, "pin": _pin}
+def _publish(argv: list[str]) -> None:
+    from export.publish import FRESH_DAYS, publish
+
+    parser = _parser("publish", "Add a signed bundle to a repository of static files, or begin one.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--keys", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--days", type=float, default=FRESH_DAYS, help=f"valid without a refresh ({FRESH_DAYS:.0f})")
+    args = parser.parse_args(argv)
+    print(publish(args.bundle, args.repository, args.keys, args.days))
+
+
+def _refresh(argv: list[str]) -> None:
+    from export.publish import FRESH_DAYS, refresh
+
+    parser = _parser("refresh", "Vouch that a repository is current; gateways refuse one that nobody vouches for.")
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--keys", type=Path, required=True, metavar="DIR", help="online.pem is enough")
+    parser.add_argument("--days", type=float, default=FRESH_DAYS, help=f"valid for so long ({FRESH_DAYS:.0f})")
+    args = parser.parse_args(argv)
+    refresh(args.repository, args.keys, args.days)
+
+
+VERBS = {"keys": _keys, "sign": _sign, "publish": _publish, "refresh": _refresh, "pin": _pin}
 
 
 if __name__ == "__main__":

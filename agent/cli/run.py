@@ -26,6 +26,8 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   gateway = "gateway"
   state_dir = "/var/lib/veille"  # the outbox lives here
   # bundle = "/etc/veille/bundle"  # default: the one inside the package
+  # trust = "/etc/veille/root.json" # whose signatures count, on bundles and updates
+  require_signature = true       # a bundle that neither ships with the agent nor is signed by `trust` is refused
   # runtime = "onnx"             # or "litert", which needs veille[litert]; default: what the bundle names
   wearers = []                   # pseudonyms that may send; empty = anyone, up to max_wearers
   max_wearers = 64
@@ -62,6 +64,12 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   wearers = {}                   # { ehr = ["anna"] }: this consumer answers for these wearers only
   settle_s = 1.0
   drain_per_s = 500.0            # what waited; new events go first
+
+  [update]                       # newer bundles; needs `trust` and veille[update]
+  url = ""                       # a repository; empty = no updates
+  shadow_s = 3600.0              # a new bundle runs unheard beside the old one for so long
+  trial_s = 600.0                # then it speaks, and the old one stands by for so long
+  alarm_factor = 2.0             # bound on its alarm rate, against that of the old one
 """
 
 
@@ -83,15 +91,17 @@ def run(given: argparse.Namespace) -> int:
     level = logging.INFO if given.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from agent import gateway
-    from agent.bundle import default_bundle_path, open_bundle
-    from agent.pipeline import Pipeline
+    from agent.audit import AuditLog
+    from agent.cli.bundles import shelf_of
+    from agent.shadow import Shadowed
 
-    bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
+    clock = _clock(given)
+    audit = AuditLog(Path(settings.state_dir) / "audit", clock)
 
-    def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
-        return Pipeline(source, bundle, settings, outbox, counters)
+    def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Shadowed:
+        return Shadowed(source, outbox, counters, settings, shelf_of(settings, clock, audit))
 
-    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event())
+    gateway.run(settings, clock, audit, make_pipeline, threading.Event())
     return 0
 
 

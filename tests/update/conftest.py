@@ -3,7 +3,12 @@
 import hashlib
 import json
 import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -88,6 +93,62 @@ class Workshop:
         envelope.sign(read_key(keys, "bundles"))
         (folder / SIGNATURE).write_text(json.dumps(envelope.to_dict()))
         return folder
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Static files, and no word about it."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Site:
+    """A repository behind a real web server, and a gateway that is told of it."""
+
+    def __init__(self, folder: Path, keys: Path) -> None:
+        self.folder, self.keys = folder / "site", keys
+        self.repository = self.folder / "veille"
+        self.repository.mkdir(parents=True)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(self.folder)))
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/veille"
+        self.state = folder / "state"
+        self.config = folder / "agent.toml"
+        self.configure()
+
+    def configure(self, more: str = "", **update: float) -> Path:
+        """Write agent.toml."""
+        limits = "".join(f"{key} = {value}\n" for key, value in update.items())
+        self.config.write_text(
+            f'site = "ward3"\ngateway = "gw1"\nstate_dir = "{self.state}"\ntrust = "{self.keys / "root.json"}"\n{more}'
+            f'[update]\nurl = "{self.url}"\n{limits}'
+        )
+        return self.config
+
+    def bundle(self, name: str, *, gateways: tuple[str, ...] = ()) -> Path:
+        """A signed bundle under its own id."""
+        folder = Workshop.copy(default_bundle_path(), self.folder.parent / "made" / name, name)
+        if gateways:
+            Workshop.rewrite(folder, gateways=list(gateways))
+        return Workshop.sign(folder, self.keys)
+
+    def publish(self, name: str, **more: Any) -> str:
+        """A new bundle in the repository; returns its digest."""
+        from export.publish import publish
+
+        return publish(self.bundle(name, **more), self.repository, self.keys)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def site(keys: Path, tmp_path: Path) -> Iterator[Site]:
+    """Serves until the test is over."""
+    made = Site(tmp_path, keys)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
