@@ -15,7 +15,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -32,6 +32,7 @@ MOST_STARTS = 2
 """A bundle on trial that was started this often, and never got through nor stopped cleanly, is given up."""
 KEPT_HISTORY = 20
 
+MaybeDigest = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 Opener = Callable[[Path | None], Bundle]
 """Opens a folder, or the bundle of the settings; raises `BundleError`."""
 
@@ -60,9 +61,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """`service.json`."""
 
-    digest: Digest | Literal[""] = ""
+    digest: MaybeDigest = ""
     """Of the bundle in service; empty = that of the settings, or of the package."""
-    before: Digest | Literal[""] = ""
+    before: MaybeDigest = ""
     """Of the one that it came after, to which it may have to give way."""
     trial: bool = False
     starts: int = 0

@@ -275,7 +275,7 @@ def test_a_list_that_names_files_that_belong_to_no_bundle(site, veille, name):
 def test_a_repository_that_is_away_or_empty(site, veille):
     assert "DownloadHTTPError" in refused(site, veille)
     site.close()
-    assert "Download" in refused(site, veille)
+    assert "the bundle in service stays" in refused(site, veille)
 
 
 def test_keys_can_be_changed_by_the_root_key_and_by_nobody_else(site, veille, keys, other_keys):
