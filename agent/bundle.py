@@ -27,7 +27,7 @@ from agent.ingest import RING_CELLS
 from agent.judge import Model
 from agent.known import Known
 from agent.layout import Layout
-from agent.records import FALL, OPEN, PARTS, RuntimeName
+from agent.records import FALL, OPEN, PARTS, ProviderName, RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.runtime import Runtime, load
 from agent.score import MERGED, SHARED, Norms, Prototypes
@@ -135,13 +135,16 @@ def default_bundle_path() -> Path:
     return SHIPPED
 
 
-def open_bundle(path: Path, runtime: RuntimeName | None = None, trust: Trust | None = None) -> Bundle:
+def open_bundle(
+    path: Path, runtime: RuntimeName | None = None, trust: Trust | None = None, provider: ProviderName = "cpu"
+) -> Bundle:
     """Open and verify a bundle.
 
     Args:
         path: its directory.
         runtime: what runs the network; none = what the bundle names.
         trust: whose bundles are taken; none = anybody's.
+        provider: what computes; where it is not to be had the CPU does.
 
     Raises:
         BundleError: not signed by those who are trusted; made for another gateway; missing or truncated file, altered
@@ -156,7 +159,7 @@ def open_bundle(path: Path, runtime: RuntimeName | None = None, trust: Trust | N
     chosen = runtime or manifest.runtime
     model = Model(
         layout=manifest.layout,
-        runtime=_runtime(chosen, contents, path),
+        runtime=_runtime(chosen, contents, path, provider),
         prototypes=_prototypes(read_arrays(contents["prototypes.npz"], "prototypes.npz"), manifest),
         calibration=_calibration(read_arrays(contents["calibration.npz"], "calibration.npz"), manifest.layout),
     )
@@ -164,26 +167,26 @@ def open_bundle(path: Path, runtime: RuntimeName | None = None, trust: Trust | N
     return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model, standing)
 
 
-def open_runtime(path: Path, runtime: RuntimeName | None = None) -> Runtime:
+def open_runtime(path: Path, runtime: RuntimeName | None = None, provider: ProviderName = "cpu") -> Runtime:
     """The network alone, verified and loaded but not examined; arguments and errors as in `open_bundle`."""
     manifest = _manifest(_read(path / MANIFEST), path)
     chosen = runtime or manifest.runtime
     named = [name for name in NETWORKS[chosen] if name in manifest.files]
-    return _runtime(chosen, {name: _verified(path / name, manifest.files) for name in named}, path)
+    return _runtime(chosen, {name: _verified(path / name, manifest.files) for name in named}, path, provider)
 
 
 def _further(manifest: Manifest) -> list[str]:
     return [name for name in FURTHER if name in manifest.files]
 
 
-def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path) -> Runtime:
+def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path, provider: ProviderName = "cpu") -> Runtime:
     missing = [file for file in NETWORKS[name] if file not in contents]
     if missing:
         raise BundleError(
             f"{path}: holds no {' and no '.join(missing)} for the runtime {name}; choose the runtime onnx, or make the "
             "bundle with `python -m export --litert`"
         )
-    return load(name, contents)
+    return load(name, contents, provider)
 
 
 def _read(path: Path) -> bytes:

@@ -101,15 +101,19 @@ def check_settings(config: Path | None) -> tuple["Settings | None", Finding]:
 
 
 def check_bundle(settings: "Settings") -> Finding:
-    """The model is whole and gives on this machine what it gave where it was made."""
+    """The model is whole, from those we trust, and gives on this machine what it gave where it was made."""
     from agent.bundle import default_bundle_path, open_bundle
+    from agent.shelf import trust_of
 
     path = Path(settings.bundle) if settings.bundle else default_bundle_path()
     try:
-        bundle = open_bundle(path, settings.runtime)
+        bundle = open_bundle(path, settings.runtime, trust_of(settings), settings.provider)
     except AgentError as error:
         return Finding("bundle", "fail", str(error), "install the bundle again, or choose another runtime")
-    return Finding("bundle", "ok", f"{bundle.id}: digests match, the golden stream gives what it should")
+    told = f"{bundle.id} ({bundle.standing}): digests match, the golden stream gives what it should"
+    if bundle.standing in ("unsigned", "unverified"):
+        return Finding("bundle", "warn", told, "have it signed, name the publisher's root.json under `trust`")
+    return Finding("bundle", "ok", told)
 
 
 def check_runtime(settings: "Settings") -> Finding:
@@ -118,10 +122,14 @@ def check_runtime(settings: "Settings") -> Finding:
 
     path = Path(settings.bundle) if settings.bundle else default_bundle_path()
     try:
-        runtime = open_runtime(path, settings.runtime)
+        runtime = open_runtime(path, settings.runtime, settings.provider)
     except AgentError as error:
         return Finding("runtime", "fail", str(error), "install the bundle or the runtime again, or choose another one")
-    return Finding("runtime", "ok", f"{runtime.package}, {runtime.provider}, one thread")
+    told = f"{runtime.package}, {runtime.provider}, one thread"
+    if runtime.fell_back:
+        mend = 'install an onnxruntime that has it (deploy/jetson.md), or say provider = "cpu"'
+        return Finding("runtime", "warn", f"{told}; {runtime.asked} was asked for", mend)
+    return Finding("runtime", "ok", told)
 
 
 def check_state_dir(settings: "Settings") -> Finding:

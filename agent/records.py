@@ -18,6 +18,8 @@ Booleans = NDArray[np.bool_]
 
 RuntimeName = Literal["onnx", "litert"]
 """What runs the network; see `agent.runtime`."""
+ProviderName = Literal["cpu", "cuda", "tensorrt"]
+"""What computes it; the last two need an NVIDIA GPU and a build of onnxruntime for it."""
 
 LABELS = ("normal", "noise", "novelty")
 """The three labels of a verdict, in the order of every `(n, 3)` array below."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from agent.errors import SettingsError
-from agent.records import RuntimeName
+from agent.records import ProviderName, RuntimeName
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """Part of a topic: letters, digits, `_`, `-`; a pseudonym, never a person's name or number."""
@@ -100,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A bundle that neither ships inside the package nor is signed by `trust` is refused."""
     runtime: RuntimeName | None = None
     """What runs the network; none = what the bundle names."""
+    provider: ProviderName = "cpu"
+    """What computes it. Where it is not to be had the CPU does; `/health` and `veille doctor` tell."""
     broker: Broker = Broker()
     ingest: Broker = Broker()
     """The local broker that wearables publish to."""

@@ -243,14 +243,17 @@ class Shadowed:
     def _told(self) -> dict[str, Any]:
         service, duet = self._shelf.service, self._duet
         switches = [msgspec.to_builtins(one) for one in reversed(service.history[-TOLD_SWITCHES:])]
+        runtime = self.bundle.model.runtime
         phase = "in service" if duet is None else "on trial" if duet.trial else "in service, another is its shadow"
         return {
             "id": self.bundle.id,
             "digest": self.bundle.digest,
             "standing": self.bundle.standing,
             "phase": phase,
-            "runtime": self.bundle.model.runtime.package,
-            "provider": self.bundle.model.runtime.provider,
+            "runtime": runtime.package,
+            "provider": runtime.provider,
+            "provider_asked": runtime.asked,
+            "provider_fell_back": runtime.fell_back,
             "switches": switches,
             "compared": None if duet is None else duet.comparison.told() | {"new": duet.new.bundle.digest},
         }

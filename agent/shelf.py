@@ -20,11 +20,13 @@ from typing import Annotated, Any
 import msgspec
 
 from agent.audit import AuditLog
-from agent.bundle import MANIFEST, Bundle, Digest, open_bundle
+from agent.bundle import Bundle, Digest, default_bundle_path, open_bundle
 from agent.clock import Clock
 from agent.durable import sync, write_durably
 from agent.errors import BundleError
 from agent.events import iso_time
+from agent.settings import Settings
+from agent.signature import Trust
 
 log = logging.getLogger("veille")
 
@@ -269,11 +271,28 @@ class Shelf:
             return None
 
 
-def digest_of(folder: Path) -> str:
-    """SHA-256 of the manifest, by which a bundle is known."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-
-
 def opener(default: Path, **how: Any) -> Opener:
     """Opens bundles as the settings say."""
     return lambda folder: open_bundle(folder or default, **how)
+
+
+def bundles_folder(settings: Settings) -> Path:
+    """Where the bundles of updates lie."""
+    return Path(settings.state_dir) / "bundles"
+
+
+def trust_of(settings: Settings) -> Trust:
+    """Whose bundles are taken: those of the anchor, and of the roots that updates have brought since."""
+    return Trust(
+        anchor=Path(settings.trust) if settings.trust else None,
+        required=settings.require_signature,
+        gateway=f"{settings.site}/{settings.gateway}",
+        history=bundles_folder(settings) / "tuf" / "root_history",
+    )
+
+
+def shelf_of(settings: Settings, clock: Clock, audit: AuditLog) -> Shelf:
+    """The bundles of this gateway; without a repository in the settings only theirs, or the package's."""
+    default = Path(settings.bundle) if settings.bundle else default_bundle_path()
+    open_one = opener(default, runtime=settings.runtime, trust=trust_of(settings), provider=settings.provider)
+    return Shelf(bundles_folder(settings) if settings.update.url else None, open_one, clock, audit)

@@ -29,6 +29,7 @@ A whole agent.toml, with the defaults; every line may be left out, and `veille s
   # trust = "/etc/veille/root.json" # whose signatures count, on bundles and updates
   require_signature = true       # a bundle that neither ships with the agent nor is signed by `trust` is refused
   # runtime = "onnx"             # or "litert", which needs veille[litert]; default: what the bundle names
+  provider = "cpu"               # or "cuda", "tensorrt": an NVIDIA GPU, where onnxruntime is built for it
   wearers = []                   # pseudonyms that may send; empty = anyone, up to max_wearers
   max_wearers = 64
   health_s = 30.0
@@ -92,8 +93,8 @@ def run(given: argparse.Namespace) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from agent import gateway
     from agent.audit import AuditLog
-    from agent.cli.bundles import shelf_of
     from agent.shadow import Shadowed
+    from agent.shelf import shelf_of
 
     clock = _clock(given)
     audit = AuditLog(Path(settings.state_dir) / "audit", clock)

@@ -49,10 +49,10 @@ def add_to(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """The whole way, one updater at a time."""
     from agent.audit import AuditLog
-    from agent.cli.bundles import bundles_folder, shelf_of
     from agent.clock import WallClock
     from agent.errors import AgentError, SettingsError
     from agent.settings import read_settings
+    from agent.shelf import bundles_folder, shelf_of
 
     settings = read_settings(given.config)
     if not settings.update.url or not settings.trust:
@@ -95,15 +95,15 @@ def _update(given: argparse.Namespace, settings: "Settings", shelf: "Shelf", aud
 def _brought(repository: "Repository", offered: "Offered", shelf: "Shelf", settings: "Settings") -> "Bundle":
     """Here, whole, examined, and in its place; opened from there."""
     from agent.bundle import open_bundle
-    from agent.cli.bundles import trust_of
     from agent.errors import BundleError
+    from agent.shelf import trust_of
 
     with _bounded():
         try:
             return shelf.open(offered.digest)  # fetched before, for a plan say
         except BundleError:
             place = repository.fetch(offered)
-            open_bundle(place, settings.runtime, trust_of(settings))
+            open_bundle(place, settings.runtime, trust_of(settings), settings.provider)
             shelf.put(place, offered.digest)
             return shelf.open(offered.digest)
 

@@ -1,11 +1,14 @@
 """What runs the network: one protocol, one module a runtime, loaded only when a bundle or the settings ask for it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
-from agent.records import RuntimeName, Singles
+from agent.records import ProviderName, RuntimeName, Singles
+
+log = logging.getLogger("veille")
 
 LARGEST_BATCH = 256
 """Rows a call: beyond this only the memory grows, not the speed."""
@@ -50,25 +53,35 @@ class Runtime(Protocol):
     """The library and its version, for example `onnxruntime 1.32.0`."""
     provider: str
     """What really computes, for example `CPUExecutionProvider`; may differ from what was asked."""
+    asked: ProviderName
+    """What was asked to compute."""
+    fell_back: bool
+    """Whether something else computes."""
 
     def run(self, features: Singles) -> Answer:
         """(m, channels, samples) -> the network's answer for each row."""
 
 
-def load(name: RuntimeName, files: Mapping[str, bytes]) -> Runtime:
+def load(name: RuntimeName, files: Mapping[str, bytes], provider: ProviderName = "cpu") -> Runtime:
     """Load the network with the runtime of that name.
 
     Args:
         name: which runtime.
         files: the contents of `FILES[name]`.
+        provider: what should compute; litert knows the CPU alone.
 
     Raises:
         BundleError: the runtime is not installed, or the bytes are no network, or one with other outputs.
     """
+    runtime: Runtime
     if name == "litert":
         from agent.runtime.litert import LitertRuntime
 
-        return LitertRuntime(files["model.tflite"], files["model.b1.tflite"])
-    from agent.runtime.onnx import OnnxRuntime
+        runtime = LitertRuntime(files["model.tflite"], files["model.b1.tflite"], provider)
+    else:
+        from agent.runtime.onnx import OnnxRuntime
 
-    return OnnxRuntime(files["model.onnx"])
+        runtime = OnnxRuntime(files["model.onnx"], provider)
+    if runtime.fell_back:
+        log.warning("provider %s was asked for, but %s computes; see `veille doctor`", provider, runtime.provider)
+    return runtime

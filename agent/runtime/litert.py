@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import BundleError, first_line
-from agent.records import Singles
+from agent.records import ProviderName, Singles
 from agent.runtime import OUTPUTS, Answer
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
@@ -39,7 +39,8 @@ class LitertRuntime:
         BundleError: nothing is installed that runs it, or the bytes are no network, or one with other outputs.
     """
 
-    def __init__(self, batched: bytes, single: bytes) -> None:
+    def __init__(self, batched: bytes, single: bytes, asked: ProviderName = "cpu") -> None:
+        self.asked, self.fell_back = asked, asked != "cpu"
         package, module = _installed()
         self.package = f"{package} {metadata.version(package)}"
         self._batched = _Network("model.tflite", batched, BATCH, module)

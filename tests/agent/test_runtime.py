@@ -8,6 +8,7 @@ from typing import get_args
 
 import msgspec
 import numpy as np
+import onnxruntime
 import pytest
 
 from agent import doctor
@@ -189,3 +190,27 @@ def test_files_in_each_others_place_are_refused(monkeypatch):
     monkeypatch.setattr(litert, "_installed", lambda: ("numpy", SimpleNamespace(Interpreter=Tensors)))
     with pytest.raises(BundleError, match=r"model\.tflite does not take 64 rows"):
         litert.LitertRuntime(b"1", b"64")
+
+
+@pytest.mark.parametrize("asked", ["cuda", "tensorrt"])
+def test_a_gpu_that_is_not_there_is_told_and_the_cpu_computes_the_same(small_bundle, asked, caplog):
+    if {"CUDAExecutionProvider", "TensorrtExecutionProvider"} & set(onnxruntime.get_available_providers()):
+        pytest.skip("NOT TESTED: this machine has a GPU provider, so nothing falls back")
+    with caplog.at_level("WARNING"):
+        runtime = open_bundle(small_bundle, provider=asked).model.runtime  # its golden stream was replayed
+    assert (runtime.asked, runtime.provider, runtime.fell_back) == (asked, "CPUExecutionProvider", True)
+    assert f"provider {asked} was asked for, but CPUExecutionProvider computes" in caplog.text
+
+
+def test_the_cpu_asked_for_is_no_fall_back(small_bundle):
+    runtime = open_bundle(small_bundle).model.runtime
+    assert (runtime.asked, runtime.fell_back) == ("cpu", False)
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_the_doctor_warns_of_a_fall_back(provider):
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("NOT TESTED: this machine has a GPU provider, so nothing falls back")
+    finding = doctor.check_runtime(Settings(provider=provider))
+    assert finding.level == "warn"
+    assert f"{provider} was asked for" in finding.message

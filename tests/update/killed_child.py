@@ -44,9 +44,9 @@ sys.addaudithook(hear)
 
 def switch(config: Path, digest: str) -> None:
     from agent.audit import AuditLog
-    from agent.cli.bundles import shelf_of
     from agent.clock import WallClock
     from agent.settings import read_settings
+    from agent.shelf import shelf_of
 
     settings = read_settings(config)
     shelf = shelf_of(settings, WallClock(), AuditLog(Path(settings.state_dir) / "audit", WallClock()))

@@ -10,9 +10,9 @@ import pytest
 
 from agent.audit import AuditLog
 from agent.audit_check import examine
-from agent.cli.bundles import shelf_of
 from agent.clock import WallClock
 from agent.settings import read_settings
+from agent.shelf import shelf_of
 
 CHILD = Path(__file__).with_name("killed_child.py")
 POINTS = [pytest.param(6, id="6"), pytest.param(50, id="50", marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
@@ -50,21 +50,19 @@ def test_the_updater_killed_anywhere(site, child, many):
     assert all_touches > 100
     _, shipped = start(site)
     assert shipped.standing == "shipped"
-    points = random.Random(8).sample(range(1, all_touches + 1), many)
-    killed = 0
-    for number, point in enumerate(points):
-        if number % 3 == 0:
-            valid.add(site.publish(f"b{number}"))
-        told = child(point, "update", site.config)
-        killed += told.returncode == -9
+    draw, killed, starts = random.Random(8), 0, 0
+    while killed < many:
+        valid.add(site.publish(f"b{starts}"))
+        told = child(draw.randint(1, all_touches), "update", site.config)
+        killed += told.returncode == -9  # a run that has less to do may end before its point
+        starts += 1
         shelf, bundle = start(site)
         assert bundle.standing == "shipped"
         offer = shelf.offer()
         assert offer is not None
         assert shelf.open(offer.digest).digest in valid  # whatever is offered is whole
         assert examine(site.state / "audit").faults == []
-    assert killed >= 0.8 * many  # a run with less to do may end before its point
-    print(f"{killed} of {many} killed, {all_touches} touches, {many} starts with a valid bundle")
+    print(f"{killed} kills among {all_touches} touches, {starts} of {starts} starts with a valid bundle")
     newest = site.publish("last")
     touches(child(0, "update", site.config))
     assert start(site)[0].offer().digest == newest
