@@ -88,8 +88,7 @@ class Shadowed:
             OutboxError: see `Pipeline.step`; the shadow has done its step all the same.
         """
         self._heard.packets = self._source.read(now_s)
-        if self._duet is None:
-            self._look_for_offer(now_s)
+        self._look_for_offer(now_s)
         duet = self._duet
         if duet is None:
             return self._speaker.pipeline.step(now_s)
@@ -217,9 +216,21 @@ class Shadowed:
         if 0 <= self._offer_due_s - now_s <= OFFER_S:
             return
         self._offer_due_s = now_s + OFFER_S
-        offer = self._shelf.offer() if self._settings.update.url else None
-        if offer:
+        if self._shelf.asked_back():
+            self._go_back(now_s)
+        elif self._duet is None and (offer := self._shelf.offer()):
             self._begin(offer)
+
+    def _go_back(self, now_s: float) -> None:
+        """Somebody wants the one before; outside of a trial it begins cold, three seconds pass until it judges."""
+        reason = "somebody asked for it"
+        if self._duet:
+            self._give_up(self._duet, reason, now_s)
+        if self._shelf.asked_back():
+            self._speaker.pipeline.close(now_s)
+            self._shelf.go_back(reason)
+            bundle, _ = self._shelf.begin()
+            self._give_voice(Player.of(bundle, self._heard, self._settings), now_s)
 
     def _begin(self, offer: Offer) -> None:
         try:

@@ -82,6 +82,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     switch: bool = True
     """False = run it as a shadow and tell, but leave the other in service."""
+    back: bool = False
+    """True = somebody wants this one out of service again."""
 
 
 class Shelf:
@@ -141,10 +143,15 @@ class Shelf:
     def offer(self) -> Offer | None:
         """What the updater wants to be tried, unless it is in service or was refused since."""
         offer = self._read("offer.json", Offer)
-        if offer is None or offer.digest == self.service.digest:
+        if offer is None or offer.back or offer.digest == self.service.digest:
             return None
         refusal = self.service.refused.get(offer.digest)
         return None if refusal and refusal.at_s >= offer.at_s else offer
+
+    def asked_back(self) -> bool:
+        """Whether somebody wants the bundle in service to give way."""
+        offer = self._read("offer.json", Offer)
+        return offer is not None and offer.back and offer.digest == self.service.digest
 
     def switch(self, bundle: Bundle, reason: str) -> None:
         """`bundle` comes into service, on trial.
@@ -212,9 +219,9 @@ class Shelf:
         incoming.rename(place)
         sync(self.folder)
 
-    def make_offer(self, digest: str, *, switch: bool) -> None:
-        """Ask the agent to try it."""
-        self._write("offer.json", Offer(digest=digest, at_s=self._clock.now_s(), switch=switch))
+    def make_offer(self, digest: str, *, switch: bool = True, back: bool = False) -> None:
+        """Ask the agent to try it, or to take it out of service."""
+        self._write("offer.json", Offer(digest=digest, at_s=self._clock.now_s(), switch=switch, back=back))
 
     def _sweep(self, keep: set[str]) -> None:
         offer = self._read("offer.json", Offer)

@@ -28,6 +28,7 @@ Examples:
   veille update --config /etc/veille/agent.toml --plan     show what would change; nothing is offered
   veille update --config /etc/veille/agent.toml --compare  let it run as a shadow and be compared, but not take over
   veille update --config /etc/veille/agent.toml            the whole way
+  veille update --config /etc/veille/agent.toml --back     the bundle in service gives way to the one before, now
   veille update --config /etc/veille/agent.toml --status   what is in service, and why
 """
 MOST_MEMORY = 4 << 30
@@ -42,6 +43,7 @@ def add_to(commands: Commands) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--plan", action="store_true", help="show what would change; offer nothing")
     how.add_argument("--compare", action="store_true", help="shadow run only: it will not take over")
+    how.add_argument("--back", action="store_true", help="back to the bundle before; fetch nothing")
     how.add_argument("--status", action="store_true", help="show what is in service; fetch nothing")
     parser.add_argument("--again", action="store_true", help="offer it even if it was refused before")
 
@@ -63,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
         return _status(shelf)
     with _alone(bundles_folder(settings)):
         try:
-            return _update(given, settings, shelf, audit)
+            return _back(shelf, audit) if given.back else _update(given, settings, shelf, audit)
         except AgentError as error:
             audit.write("update", what="failed", url=settings.update.url, reason=str(error)[:1000])
             raise
@@ -114,6 +116,15 @@ def _show_plan(bundle: "Bundle", shelf: "Shelf", settings: "Settings") -> None:
     old = shelf.open(shelf.service.digest)
     for line in plan(old, bundle, settings.alarms.false_alarms_per_day, shelf.shadow_report()):
         sys.stdout.write(line + "\n")
+
+
+def _back(shelf: "Shelf", audit: "AuditLog") -> int:
+    digest = shelf.service.digest
+    if not digest:
+        return _say("no update is in service; nothing to go back from")
+    shelf.make_offer(digest, back=True)
+    audit.write("update", what="asked back", digest=digest)
+    return _say(f"the agent takes {digest[:12]} out of service within seconds")
 
 
 def _status(shelf: "Shelf") -> int:

@@ -108,6 +108,16 @@ def test_what_was_refused_is_tried_again_only_when_someone_asks(site, veille):
     assert state(site)["digest"] == digest
 
 
+def test_going_back_needs_no_repository(site, veille):
+    (site.state / "bundles").mkdir(parents=True)
+    site.close()
+    assert "nothing to go back from" in veille("update", "--config", site.config, "--back").stdout
+    (site.state / "bundles" / "service.json").write_text(json.dumps({"digest": "a" * 64}))
+    assert "out of service" in veille("update", "--config", site.config, "--back").stdout
+    assert state(site)["back"]
+    assert json.loads(veille("update", "--config", site.config, "--status").stdout)["service"]["digest"] == "a" * 64
+
+
 # --- attacks of who owns the server or the line -----------------------------------------------------------
 
 

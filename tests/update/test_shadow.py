@@ -316,6 +316,24 @@ def test_bad_health_on_trial_gives_way_within_a_minute(gateway, made, monkeypatc
     assert gateway.shelf.service.refused[digest].reason == reason
 
 
+@pytest.mark.parametrize("when", ["on trial", "in service"])
+def test_somebody_may_want_the_one_before_at_any_time(gateway, made, when):
+    digest = on_trial(gateway, made)
+    if when == "in service":
+        gateway.run(260)
+    assert gateway.phase == when
+    gateway.shelf.make_offer(digest, back=True)
+    assert gateway.run(10, until=lambda: gateway.agent.bundle.digest != digest) <= 3.0
+    assert gateway.agent.health()["bundle"]["switches"][0]["reason"] == "somebody asked for it"
+    windows = gateway.counters.counts["windows"]
+    gateway.run(30)
+    assert gateway.phase == "in service"
+    assert gateway.agent.bundle.standing == "shipped"
+    assert gateway.counters.counts["windows"] > windows + 40
+    gateway.start()
+    assert gateway.agent.bundle.standing == "shipped"
+
+
 def test_a_full_outbox_is_no_illness_and_the_switch_waits_for_it(gateway, made):
     gateway.run(30)
     digest = gateway.offer(made("good"))
