@@ -8,8 +8,6 @@ will be used; whatever differs is a `BundleError`.
 """
 
 import hashlib
-import os
-import stat
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,7 +29,7 @@ from agent.records import FALL, OPEN, PARTS, ProviderName, RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.runtime import Runtime, load
 from agent.score import MERGED, SHARED, Norms, Prototypes
-from agent.signature import SHIPPED, SIGNATURE, Standing, Trust
+from agent.signature import SHIPPED, SIGNATURE, Standing, Trust, read_plain
 
 SCHEMA = "veille-bundle/1"
 MANIFEST = "bundle.json"
@@ -190,17 +188,10 @@ def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path, provider
 
 
 def _read(path: Path) -> bytes:
-    """A plain file of bounded size: a pipe would never end."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise BundleError(f"{path}: is no plain file; copy the bundle again")
-            content = file.read(LARGEST_FILE + 1)
+        return read_plain(path, LARGEST_FILE)
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}; name a directory that holds a bundle") from error
-    if len(content) > LARGEST_FILE:
-        raise BundleError(f"{path}: larger than {LARGEST_FILE >> 20} MiB; not a bundle of Veille")
-    return content
 
 
 def _manifest(text: bytes, path: Path) -> Manifest:

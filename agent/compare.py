@@ -14,6 +14,7 @@ An unrest of several minutes breaks it; so in addition one must raise `alarm_fac
 What is wrong within seconds is told by shares over the windows of half a minute of time: `FLOOD`, `UNSCORED`, `BUSY`.
 """
 
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,11 @@ from typing import Any
 import numpy as np
 
 from agent.calibrate import BLOCK_S
+from agent.errors import first_line
 from agent.judge import Judged
 from agent.records import LABELS, NORMAL
+
+log = logging.getLogger("veille")
 
 LEVEL = 0.01
 FLOOD, CALM = 0.5, 0.1
@@ -70,11 +74,20 @@ class Comparison:
     verdicts: tuple[dict[str, int], dict[str, int]] = field(default_factory=lambda: ({}, {}))
     """Windows by verdict."""
     shares: tuple[Share, Share] = field(default_factory=lambda: (Share(), Share()))
+    broken: str = ""
+    """Why nothing can be compared any more."""
     _open: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     _newest: int = 0
 
     def hear(self, side: int, judged: Judged, wearers: list[str]) -> None:
-        """What one of the two made of a tick."""
+        """What one of the two made of a tick. Never raises: one of the two is watching over people."""
+        try:
+            self._hear(side, judged, wearers)
+        except Exception as error:
+            log.exception("two bundles cannot be compared")
+            self.broken = f"they cannot be compared: {type(error).__name__}: {first_line(error)}"
+
+    def _hear(self, side: int, judged: Judged, wearers: list[str]) -> None:
         labels, windows = judged.verdicts.labels, judged.windows
         scored = np.isfinite(judged.surprise.p_value)
         alarm, doubt = ~labels[:, NORMAL] & (labels.sum(axis=1) == 1) & labels[:, 2], labels.sum(axis=1) > 1
@@ -118,6 +131,8 @@ class Comparison:
 
     def fault(self) -> str:
         """What is wrong with the alarm rate; empty = nothing that these half-minutes show."""
+        if self.broken:
+            return self.broken
         old, new = self.alarms[OLD], self.alarms[NEW]
         apart = new > self.alarm_factor * old or old > self.alarm_factor * new
         if not apart or self.evidence() < math.log(1 / LEVEL):

@@ -79,6 +79,37 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
     errors: Count
 
 
+class BundleChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle gave way to another."""
+
+    time: str
+    bundle: str
+    digest: str
+    """Empty = the bundle of the settings."""
+    before: str
+    reason: str
+
+
+class BundleState(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle speaks, and why."""
+
+    id: str
+    digest: str
+    standing: Literal["shipped", "signed", "unverified", "unsigned"]
+    """Where it comes from, as far as that could be checked."""
+    phase: str
+    """`in service`, also with another as its shadow, or `on trial`."""
+    runtime: str
+    provider: str
+    """What computes; `provider_fell_back` where that is not `provider_asked`."""
+    provider_asked: Literal["cpu", "cuda", "tensorrt"]
+    provider_fell_back: bool
+    switches: list[BundleChange]
+    """The latest, newest first."""
+    compared: dict[str, Any] | None = None
+    """Half-minutes with alarms, doubts, without scores, of the old one and the new one, while there are two."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`.../health`, every `health_s` seconds: queue, losses, delay, memory; more figures may stand beside these."""
 
@@ -101,6 +132,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     behind: dict[str, int] | None = None
     """Events that each consumer has not acknowledged."""
     audit: AuditHead | None = None
+    bundle: BundleState | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

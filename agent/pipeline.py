@@ -103,7 +103,12 @@ class Pipeline:
 
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
-        return self.observer.health() | {"waiting": len(self._waiting)}
+        return self.observer.health() | {"waiting": self.waiting}
+
+    @property
+    def waiting(self) -> int:
+        """Events that could not be kept yet."""
+        return len(self._waiting)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""

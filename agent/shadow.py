@@ -25,8 +25,9 @@ from agent.errors import OutboxError, first_line
 from agent.events import Event, iso_time
 from agent.pipeline import Keeper
 from agent.players import Duet, Heard, Player
+from agent.service import Offer
 from agent.settings import Settings
-from agent.shelf import Offer, Shelf
+from agent.shelf import Shelf
 from agent.sources import Source
 
 log = logging.getLogger("veille")
@@ -146,7 +147,8 @@ class Shadowed:
         except Exception as error:
             log.exception("bundle %s, as a shadow", shadow.bundle.id)
             if duet.trial:  # the one before is ill: nothing is left to go back to
-                self._settle(duet, f"the bundle before fails: {_words(error)}")
+                self._shelf.settle(f"the bundle before fails: {_words(error)}")
+                self._part(duet)
             else:
                 self._give_up(duet, f"exception in the shadow run: {_words(error)}", now_s)
         duet.comparison.shares[duet.side(shadow)].busy_s += self._timer() - began
@@ -166,7 +168,8 @@ class Shadowed:
         if fault:
             self._give_up(duet, fault, now_s)
         elif over and duet.trial:
-            self._settle(duet, f"{lasted_s:.0f} s without a fault; {_found(duet)}")
+            self._shelf.settle(f"{lasted_s:.0f} s without a fault; {_found(duet)}")
+            self._part(duet)
         elif over:
             self._take_over(duet, f"shadow run of {lasted_s:.0f} s: {_found(duet)}", now_s)
 
@@ -196,14 +199,11 @@ class Shadowed:
         if duet.trial:
             with suppress(Exception):  # it is ill; what it still has open is told as far as it can be
                 duet.new.pipeline.close(now_s)
+            self._counters.count("events_dropped", duet.new.pipeline.waiting)
             self._give_voice(duet.old, now_s)
             self._shelf.go_back(reason)
         else:
             self._shelf.refuse(duet.new.bundle.digest, reason)
-        self._part(duet)
-
-    def _settle(self, duet: Duet, reason: str) -> None:
-        self._shelf.settle(reason)
         self._part(duet)
 
     def _give_voice(self, player: Player, now_s: float) -> None:

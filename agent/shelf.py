@@ -15,16 +15,17 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from agent.audit import AuditLog
-from agent.bundle import Bundle, Digest, default_bundle_path, open_bundle
+from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.clock import Clock
 from agent.durable import sync, write_durably
 from agent.errors import BundleError
 from agent.events import iso_time
+from agent.service import Offer, Refusal, Service, Switch
 from agent.settings import Settings
 from agent.signature import Trust
 
@@ -34,56 +35,8 @@ MOST_STARTS = 2
 """A bundle on trial that was started this often, and never got through nor stopped cleanly, is given up."""
 KEPT_HISTORY = 20
 
-MaybeDigest = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 Opener = Callable[[Path | None], Bundle]
 """Opens a folder, or the bundle of the settings; raises `BundleError`."""
-
-
-class Switch(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle gave way to another."""
-
-    time: str
-    bundle: str
-    """Id of the one that came into service."""
-    digest: str
-    before: str
-    """Digest of the one that went; empty = the bundle of the settings."""
-    reason: str
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that was tried and is not taken."""
-
-    at_s: float
-    reason: str
-    only_compared: bool = False
-    """Nothing was wrong with it; nobody asked for more."""
-
-
-class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """`service.json`."""
-
-    digest: MaybeDigest = ""
-    """Of the bundle in service; empty = that of the settings, or of the package."""
-    before: MaybeDigest = ""
-    """Of the one that it came after, to which it may have to give way."""
-    trial: bool = False
-    starts: int = 0
-    """Of the agent during the trial, since it was last stopped cleanly."""
-    refused: dict[str, Refusal] = {}
-    """By digest, the newest."""
-    history: list[Switch] = []
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """`offer.json`."""
-
-    digest: Digest
-    at_s: float
-    switch: bool = True
-    """False = run it as a shadow and tell, but leave the other in service."""
-    back: bool = False
-    """True = somebody wants this one out of service again."""
 
 
 class Shelf:
@@ -278,21 +231,18 @@ class Shelf:
             return None
 
 
-def opener(default: Path, **how: Any) -> Opener:
-    """Opens bundles as the settings say."""
-    return lambda folder: open_bundle(folder or default, **how)
-
-
 def bundles_folder(settings: Settings) -> Path:
     """Where the bundles of updates lie."""
     return Path(settings.state_dir) / "bundles"
 
 
-def trust_of(settings: Settings) -> Trust:
-    """Whose bundles are taken: those of the anchor, and of the roots that updates have brought since."""
+def trust_of(settings: Settings, *, update: bool = False) -> Trust:
+    """Whose bundles are taken: those of the anchor, and of the roots that updates have brought since. An update is
+    always signed, whatever the settings say.
+    """
     return Trust(
         anchor=Path(settings.trust) if settings.trust else None,
-        required=settings.require_signature,
+        required=update or settings.require_signature,
         gateway=f"{settings.site}/{settings.gateway}",
         history=bundles_folder(settings) / "tuf" / "root_history",
     )
@@ -301,5 +251,9 @@ def trust_of(settings: Settings) -> Trust:
 def shelf_of(settings: Settings, clock: Clock, audit: AuditLog) -> Shelf:
     """The bundles of this gateway; without a repository in the settings only theirs, or the package's."""
     default = Path(settings.bundle) if settings.bundle else default_bundle_path()
-    open_one = opener(default, runtime=settings.runtime, trust=trust_of(settings), provider=settings.provider)
+
+    def open_one(folder: Path | None) -> Bundle:
+        trust = trust_of(settings, update=folder is not None)
+        return open_bundle(folder or default, settings.runtime, trust, settings.provider)
+
     return Shelf(bundles_folder(settings) if settings.update.url else None, open_one, clock, audit)

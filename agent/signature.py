@@ -13,6 +13,7 @@ change the pin can change this code. Its integrity is that of the installed pack
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -70,7 +71,11 @@ class Trust:
             return self._lacking("unverified", f"{folder}: nobody is trusted to sign; name a root file under `trust`")
         if find_spec("tuf") is None or find_spec("securesystemslib") is None:
             return self._lacking("unverified", f"{folder}: signatures cannot be checked; pip install 'veille[update]'")
-        payload = verified_payload(_read(envelope), trusted_root(self.anchor, self.history), envelope)
+        try:
+            content = read_plain(envelope, LARGEST_ENVELOPE)
+        except OSError as error:
+            raise BundleError(f"{envelope}: {error.strerror}; copy the bundle again") from error
+        payload = verified_payload(content, trusted_root(self.anchor, self.history), envelope)
         if payload != manifest:
             raise BundleError(f"{envelope}: signs another manifest than the one beside it; copy the bundle again")
         return "signed"
@@ -129,13 +134,13 @@ def trusted_root(anchor: Path, history: Path | None = None) -> "Metadata[Root]":
     from tuf.api.metadata import Metadata, Root
 
     try:
-        root: Metadata[Root] = Metadata[Root].from_bytes(_read(anchor))
+        root: Metadata[Root] = Metadata[Root].from_bytes(read_plain(anchor, LARGEST_ENVELOPE))
         root.verify_delegate(Root.type, root)
     except Exception as error:
         raise SettingsError(f"trust {anchor}: {first_line(error)}; copy root.json of the publisher there") from error
     while history and (path := history / f"{root.signed.version + 1}.root.json").exists():
         try:
-            following: Metadata[Root] = Metadata[Root].from_bytes(_read(path))
+            following: Metadata[Root] = Metadata[Root].from_bytes(read_plain(path, LARGEST_ENVELOPE))
             root.verify_delegate(Root.type, following)
             following.verify_delegate(Root.type, following)
         except Exception as error:  # noqa: BLE001 - it proves nothing: the roots up to here hold
@@ -156,9 +161,17 @@ def _pinned(manifest: bytes) -> Standing:
     return "shipped"
 
 
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(LARGEST_ENVELOPE + 1)
-    if len(content) > LARGEST_ENVELOPE:
-        raise BundleError(f"{path}: larger than {LARGEST_ENVELOPE} bytes")
+def read_plain(path: Path, largest: int) -> bytes:
+    """The content of a plain file of bounded size: a pipe would never end.
+
+    Raises:
+        BundleError: it is something else, or larger.
+        OSError: it cannot be read.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BundleError(f"{path}: is no plain file; copy the bundle again")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise BundleError(f"{path}: larger than {largest >> 20} MiB; not a bundle of Veille")
     return content

@@ -105,7 +105,7 @@ def _brought(repository: "Repository", offered: "Offered", shelf: "Shelf", setti
             return shelf.open(offered.digest)  # fetched before, for a plan say
         except BundleError:
             place = repository.fetch(offered)
-            open_bundle(place, settings.runtime, trust_of(settings), settings.provider)
+            open_bundle(place, settings.runtime, trust_of(settings, update=True), settings.provider)
             shelf.put(place, offered.digest)
             return shelf.open(offered.digest)
 

@@ -25,7 +25,7 @@ from agent.sources import wire
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("ward", "gw")
 READY_S = 2.0
-"""Kill to judging again, on an idle machine; tests allow thrice that, for they share it."""
+"""Kill to taking packets again. A window that lies wholly after the kill must fill first, which takes `WINDOW_S`."""
 WINDOW_S = 2.56
 
 
@@ -106,7 +106,7 @@ def test_kill_to_judging_again(mosquitto, wearable, agent, listen, wait_for, kil
     subscriber = listen(mosquitto.port, f"{TOPICS.root}/#")
     child = agent()
     wait_for(lambda: judged(subscriber, 1), "the first window", 30)
-    ready, judging = [], []
+    ready, judging, load = [], [], os.getloadavg()[0]
     for epoch in range(2, kills + 2):
         before = health(subscriber)["counters"].get("windows", 0)
         assert before > 0
@@ -120,9 +120,11 @@ def test_kill_to_judging_again(mosquitto, wearable, agent, listen, wait_for, kil
         wait_for(lambda epoch=epoch: judged(subscriber, epoch), "a window", 30)
         judging.append(time.monotonic() - killed)
     for name, found in (("packets taken again", ready), ("a window judged again", judging)):
-        print(f"{name}: median {statistics.median(found):.2f} s, longest {max(found):.2f} s, of {kills} kills")
-    assert max(ready) < 3 * READY_S
-    assert max(judging) < 3 * READY_S + WINDOW_S
+        middle = statistics.median(found)
+        print(f"{name}: {min(found):.2f} to {max(found):.2f} s, median {middle:.2f}, {kills} kills, load {load:.1f}")
+    if kills > 2 and load < os.cpu_count():  # of a machine that others use the times say nothing
+        assert statistics.median(ready) < READY_S
+        assert statistics.median(judging) < READY_S + WINDOW_S
     faults = examine(Path(str(child.args[-1])).parent / "state" / "audit").faults
     assert faults == []
 

@@ -164,6 +164,13 @@ def test_a_further_file(signed, trust):
     assert "was not signed with this bundle" in refused(signed, trust)
 
 
+@pytest.mark.parametrize("name", [MANIFEST, SIGNATURE, "golden.npz"])
+def test_a_folder_in_the_place_of_a_file(signed, trust, name):
+    (signed / name).unlink()
+    (signed / name).mkdir()
+    refused(signed, trust)
+
+
 def test_a_folder_in_it(signed, trust):
     (signed / "model.onnx.data").mkdir()
     refused(signed, trust)
@@ -176,7 +183,7 @@ def test_a_link_in_the_place_of_a_file_even_to_the_same_bytes(signed, trust, tmp
     assert "no plain file" in refused(signed, trust)
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "model.onnx"])
+@pytest.mark.parametrize("name", [MANIFEST, SIGNATURE, "model.onnx"])
 def test_a_pipe_in_the_place_of_a_file_does_not_hold_us_up(signed, trust, name):
     (signed / name).unlink()
     os.mkfifo(signed / name)

@@ -17,7 +17,7 @@ from agent.counters import Counters
 from agent.errors import OutboxError
 from agent.settings import Alarms, Settings, Update
 from agent.shadow import LOOK_S, Shadowed
-from agent.shelf import Shelf, opener
+from agent.shelf import Shelf
 from agent.signature import Trust
 from agent.simulate import DAY, simulate
 
@@ -73,11 +73,13 @@ class Gateway:
             update=Update(url="http://x", **{"shadow_s": 200.0, "trial_s": 200.0} | self.update),
             alarms=Alarms(false_alarms_per_day=200.0),
         )
-        open_one = opener(default_bundle_path(), trust=self.trust)
-        self.shelf = Shelf(self.folder / "bundles", open_one, self.clock, self.audit)
+        self.shelf = Shelf(self.folder / "bundles", self.opened, self.clock, self.audit)
         self.agent = Shadowed(
             self.stream, self.outbox, self.counters, self.settings, self.shelf, timer=self.clock.now_s
         )
+
+    def opened(self, folder: Path | None):
+        return open_bundle(folder or default_bundle_path(), trust=self.trust)
 
     def offer(self, bundle: Path, *, switch: bool = True) -> str:
         digest = open_bundle(bundle).digest
@@ -442,7 +444,7 @@ def test_a_spoilt_note_of_what_is_in_service_means_the_bundle_of_the_settings(ga
 
 def test_without_a_repository_in_the_settings_nothing_of_all_this_is_there(tmp_path, trust):
     audit = AuditLog(tmp_path / "audit", ManualClock())
-    shelf = Shelf(None, opener(default_bundle_path(), trust=trust), ManualClock(), audit)
+    shelf = Shelf(None, lambda _: open_bundle(default_bundle_path(), trust=trust), ManualClock(), audit)
     agent = Shadowed(Stream(), Outbox(), Counters(), Settings(), shelf)
     agent.step(1100.0)
     agent.close(1101.0)
