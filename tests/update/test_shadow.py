@@ -70,6 +70,7 @@ class Gateway:
 
     def start(self) -> None:
         self.settings = Settings(
+            state_dir=str(self.folder),
             update=Update(url="http://x", **{"shadow_s": 200.0, "trial_s": 200.0} | self.update),
             alarms=Alarms(false_alarms_per_day=200.0),
         )
@@ -445,10 +446,17 @@ def test_a_spoilt_note_of_what_is_in_service_means_the_bundle_of_the_settings(ga
 def test_without_a_repository_in_the_settings_nothing_of_all_this_is_there(tmp_path, keyring):
     audit = AuditLog(tmp_path / "audit", ManualClock())
     shelf = Shelf(None, lambda _: open_bundle(default_bundle_path(), keyring=keyring), ManualClock(), audit)
-    agent = Shadowed(Stream(), Outbox(), Counters(), Settings(), shelf)
+    agent = Shadowed(Stream(), Outbox(), Counters(), Settings(state_dir=str(tmp_path)), shelf)
     agent.step(1100.0)
     agent.close(1101.0)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".state"]  # what is known of the wearers, and no more
+
+
+def test_each_bundle_keeps_what_it_has_learnt_of_the_wearers(gateway, made):
+    digests = {gateway.agent.bundle.digest, on_trial(gateway, made)}
+    gateway.agent.close(gateway.clock.now_s())
+    kept = {path.stem for path in gateway.folder.glob("wearers-*.state")}
+    assert kept == {f"wearers-{digest[:16]}" for digest in digests}
 
 
 def test_a_disk_that_takes_nothing_delays_the_switch_and_stops_nobody(gateway, made, monkeypatch):
@@ -467,4 +475,4 @@ def test_a_disk_that_takes_nothing_delays_the_switch_and_stops_nobody(gateway, m
 def test_health_says_who_speaks_and_why_in_json(gateway, made):
     on_trial(gateway, made)
     told = json.loads(msgspec.json.encode(gateway.agent.health()))["bundle"]
-    assert {"id", "digest", "origin", "phase", "runtime", "provider", "switches", "compared"} <= set(told)
+    assert {"id", "digest", "origin", "phase", "runtime", "switches", "compared"} <= set(told)
