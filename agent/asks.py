@@ -7,6 +7,7 @@ that who may not read a wearer's events does not read their explanations either.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,7 +15,7 @@ from agent import messages
 from agent.connection import Message
 from agent.counters import Counters, worth_a_line
 from agent.events import Topics
-from agent.whole import Explanations, told
+from agent.whole import Kept, told
 
 log = logging.getLogger("veille")
 
@@ -31,9 +32,11 @@ class AskBox:
     `asks_overflow`.
     """
 
-    def __init__(self, explanations: Explanations, topics: Topics, counters: Counters, *, trace: bool) -> None:
-        """`trace`: draw samples in pictures."""
-        self._explanations, self._topics, self._counters, self._trace = explanations, topics, counters, trace
+    def __init__(
+        self, find: Callable[[str], Kept | None], topics: Topics, counters: Counters, trace: bool = False
+    ) -> None:
+        """`find`: event id -> what explains it, if it is kept; `trace`: draw samples in pictures."""
+        self._find, self._topics, self._counters, self._trace = find, topics, counters, trace
         self._held = deque[messages.Ask]()
 
     def take(self, payload: bytes) -> None:
@@ -56,7 +59,7 @@ class AskBox:
         found = []
         while self._held:
             ask = self._held.popleft()
-            kept = self._explanations.find(ask.id)
+            kept = self._find(ask.id)
             if kept is None:
                 self._counters.count("explanations_unknown")
                 continue

@@ -112,6 +112,45 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     window_end: str
 
 
+class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the audit log ends: keep it, and a log that was rewritten is found out (`veille audit verify --head`)."""
+
+    entries: Count
+    head: str
+    """SHA-256 of the last line."""
+    waiting: Count
+    """Lines that the disk has not taken yet."""
+    errors: Count
+
+
+class BundleChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle gave way to another."""
+
+    time: str
+    bundle: str
+    digest: str
+    """Empty = the bundle of the settings."""
+    before: str
+    reason: str
+
+
+class BundleState(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle speaks, and why."""
+
+    id: str
+    digest: str
+    origin: Literal["shipped", "signed", "unverified", "unsigned"]
+    """Where it comes from, as far as that could be checked."""
+    phase: str
+    """`in service`, also with another as its shadow, or `on trial`."""
+    runtime: str
+    """The library that runs its network."""
+    switches: list[BundleChange]
+    """The latest, newest first."""
+    compared: dict[str, Any] | None = None
+    """Half-minutes with alarms, doubts, without scores, of the old one and the new one, while there are two."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`.../health`, every `health_s` seconds: queue, losses, delay, memory; more figures may stand beside these."""
 
@@ -142,6 +181,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What really computes the network."""
     provider_asked: str = ""
     """What should: another one where that could not be had."""
+    audit: AuditHead | None = None
+    bundle: BundleState | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

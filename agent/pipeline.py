@@ -27,7 +27,7 @@ from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
 from agent.track import Change, Tracker
-from agent.whole import Explanations
+from agent.whole import Explanations, Kept
 from agent.windows import Cutter
 
 MOST_WAITING = 10_000
@@ -121,17 +121,31 @@ class Pipeline:
         self._keep(events)
         return events
 
+    @property
+    def wearers(self) -> list[str]:
+        """Pseudonym of each wearer slot; grows as they are heard."""
+        return self._streams.wearers
+
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
         runtime = {"provider": self._runtime.provider, "provider_asked": self._runtime.asked}
         prudence = self._judge.prudence
         told = {
-            "waiting": len(self._waiting),
+            "waiting": self.waiting,
             "absent": self._absences.names(),
             "calibration": prudence.health(self._streams.wearers),
             "false_share": round(prudence.discovery.share(), 3),
         }
         return self.observer.health() | self._departures.health() | runtime | told
+
+    @property
+    def waiting(self) -> int:
+        """Events that could not be kept yet."""
+        return len(self._waiting)
+
+    def explained(self, event_id: str) -> Kept | None:
+        """What explains an event, if it is kept."""
+        return self.explanations.find(event_id)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""

@@ -105,6 +105,15 @@ class Publisher:
         """Publish the wearer's last verdict, retained; published again on every new connection."""
         self._board.pin(Message(self._topics.state(wearer), msgspec.json.encode(state), retain=True))
 
+    def describe(self, describe: dict[str, Any] | messages.Describe) -> None:
+        """Another bundle speaks from now on: replace what is retained on `.../describe`."""
+        self._describe = Message(self._topics.describe, messages.encode(describe), retain=True)
+        self._board.pin(self._describe)
+
+    def take_tally(self) -> dict[str, list[int]]:
+        """See `AckBox.take_tally`."""
+        return self._acks.take_tally()
+
     def stop(self, clean: bool = True) -> None:
         """Send what waits (for at most 2 s), publish `stopped` and disconnect; what is left stays in the outbox.
 

@@ -97,7 +97,7 @@ def asking(kept, *, trace=False):
     explanations, counters = Explanations(), Counters()
     for one in kept:
         explanations.keep(one.event, one.why)
-    return AskBox(explanations, TOPICS, counters, trace=trace), counters
+    return AskBox(explanations.find, TOPICS, counters, trace=trace), counters
 
 
 def test_who_asks_is_answered_below_the_wearers_own_topics(kept):
