@@ -9,9 +9,9 @@ Wang & Ramdas 2024, "Anytime-valid t-tests and confidence sequences for Gaussian
 told once, when the whole interval lies outside what healthy people show.
 
 Step 2, `Shift`: each day's distance from the mean of the days before, in their spread, is a Student t whatever mean and
-spread are, and independent of the distances before it. So its likelihood under a shift over that under none has mean 1,
-and the sum over all days on which the change may have begun (Shiryaev & Roberts) is an e-detector (Shin, Ramdas &
-Rinaldo 2024, "E-detectors"): the mean time to a false event is at least `threshold` days. State: a few numbers a wearer.
+spread are, and independent of the distances before it. So its likelihood under a shift over that under none has mean
+1, and the sum over all days on which the change may have begun (Shiryaev & Roberts) is an e-detector (Shin, Ramdas &
+Rinaldo 2024, "E-detectors"): the mean time to a false event is at least `threshold` days. State: a few numbers.
 """
 
 import math
@@ -151,7 +151,7 @@ class Shift:
             return None
         place = int(self.evidence.argmax())
         since, *known = self.start[place]
-        found = _found(int(since), Days(*known), self.after[place], strength)
+        found = _found(int(since), Days(*map(float, known)), self.after[place], strength)
         if abs(found.size) < LEAST_SIZE:
             return None
         self._learn_anew(self.after[place])
@@ -213,7 +213,7 @@ class Standing:
         return ratio
 
     def state(self) -> Floats:
-        """(4,)"""
+        """All that is remembered, (4,)."""
         return np.array([self.days.count, self.days.mean, self.days.squares, self.told])
 
     def restore(self, state: Floats) -> None:

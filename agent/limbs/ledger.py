@@ -29,7 +29,7 @@ used by counts while not walking; `left`, `left2` = counts and their squares; `l
 `either_s` seconds in which an arm moved; `up_*` = direction of gravity over the `turned_*` seconds of movement."""
 AT = {name: place for place, name in enumerate(COLUMNS)}
 BINS = np.linspace(-7.0, 7.0, 57)
-"""Edges of the magnitude ratio: ln of the counts of one arm over those of the other, cut at +-7 (Bailey & Lang 2013)."""
+"""Edges of the magnitude ratio: ln of one arm's counts over the other's, cut at +-7 (Bailey & Lang 2013)."""
 OFF_S = 1800.0
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -55,8 +55,8 @@ def tally(seconds: Seconds) -> Tally:
     """Seconds as spans of one second each; what is not heard sums to nothing."""
     sums = np.zeros((len(seconds), len(COLUMNS)))
     counts = np.nan_to_num(seconds.counts)
-    moved = counts > 0
-    either = moved.any(axis=1)
+    moved: Booleans = np.asarray(counts > 0)
+    either: Booleans = np.asarray(moved.any(axis=1))
     logs = np.log1p(counts) * either[:, None]
     sums[:, AT["worn_s"]], sums[:, AT["walking_s"]], sums[:, AT["either_s"]] = 1.0, seconds.walking, either
     sums[:, AT["together_s"]] = seconds.by_counts.all(axis=1)
@@ -100,6 +100,18 @@ class Day:
         return float(self.hours[:, AT[name]].sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An hour of a wearer that is over, and the day where it was the day's last."""
+
+    wearer: int
+    hour: int
+    """Hours since the epoch, on the gateway's day."""
+    sums: Floats
+    """(columns,)"""
+    day: Day | None
+
+
 class Ledger:
     """Books of all wearers; rows are wearers' slots."""
 
@@ -119,24 +131,31 @@ class Ledger:
 
     FIELDS = ("hours", "ratios", "waiting", "waiting_ratios", "still_s", "hour")
 
-    def add(self, spans: Tally) -> list[Day]:
-        """Book spans; returns the days that they closed, in order."""
+    def add(self, spans: Tally) -> list[Closed]:
+        """Book spans; returns the hours that they closed, in order."""
         self.grow(int(spans.wearer.max(initial=-1)) + 1)
-        closed: list[Day] = []
+        closed: list[Closed] = []
         for turn in in_turn(spans.wearer):
             closed += self.close(spans.wearer[turn], spans.end_s[turn] - spans.length_s / 2)
             self._book(spans, turn)
         return closed
 
-    def close(self, wearer: Integers, now_s: Floats) -> list[Day]:
-        """Close the days of these wearers (each once) that have ended by `now_s`; their open hour becomes now's."""
+    def close(self, wearer: Integers, now_s: Floats) -> list[Closed]:
+        """Close the hours of these wearers (each once) that have ended by `now_s`; their open hour becomes now's.
+
+        What comes late for an hour that is closed counts in the open one.
+        """
         hour = np.floor((now_s - self._begins_s) / HOUR_S).astype(np.int64)
         before = self.hour[wearer]
-        over = (before >= 0) & (hour // 24 > before // 24)
-        days = [self.day(slot) for slot in wearer[over]]
+        ended, over = (before >= 0) & (hour > before), (before >= 0) & (hour // 24 > before // 24)
+        closed = [self._closed(int(wearer[n]), bool(over[n])) for n in np.flatnonzero(ended)]
         self.hours[wearer[over]], self.ratios[wearer[over]] = 0.0, 0
         self.hour[wearer] = np.maximum(before, hour)
-        return days
+        return closed
+
+    def _closed(self, slot: int, over: bool) -> Closed:
+        hour = int(self.hour[slot])
+        return Closed(slot, hour, self.hours[slot, hour % 24].copy(), self.day(slot) if over else None)
 
     def day(self, slot: int) -> Day:
         """The wearer's open day so far."""
@@ -153,7 +172,7 @@ class Ledger:
         self.waiting[who[worn]] += spans.sums[turn[worn]]
         self.waiting_ratios[who[worn]] += spans.ratios[turn[worn]]
         self._commit(who[moving])
-        self._set_aside(who[~worn], ~off[~worn] * length_s)
+        self._set_aside(who[~worn], (~off[~worn]).astype(float) * length_s)
 
     def _commit(self, who: Integers) -> None:
         """Both sides move: what waited was worn."""
@@ -163,7 +182,7 @@ class Ledger:
 
     def _give_up(self, who: Integers, off: Booleans) -> None:
         """A side is off: what waited is put aside, for the side that is on."""
-        self._set_aside(who, ~off * self.waiting[who, AT["worn_s"], None])
+        self._set_aside(who, (~off).astype(float) * self.waiting[who, AT["worn_s"], None])
         self.waiting[who], self.waiting_ratios[who] = 0.0, 0
 
     def _set_aside(self, who: Integers, seconds: Floats) -> None:

@@ -123,13 +123,13 @@ def _by_side(windows: Windows, rows: Integers, side: Integers, seen: dict[str, n
     owners, line = np.unique(windows.owner[rows], return_inverse=True)
     column = side[windows.stream[rows]]
     blank = {"counts": np.nan, "gravity": np.nan}
-    fields = {}
+    fields: dict[str, np.ndarray] = {}
     for name, values in seen.items():
         both = np.full((len(owners), len(SIDES), *values.shape[1:]), blank.get(name, 0), values.dtype)
         both[line, column] = values
         fields[name] = both
-    fields["walking"] = fields["walking"].any(axis=1)
-    return Seconds(windows.wearer[owners], windows.end_s[owners], **fields)
+    walking = np.asarray(fields.pop("walking").any(axis=1))
+    return Seconds(windows.wearer[owners], windows.end_s[owners], walking=walking, **fields)
 
 
 def in_turn(stream: Integers) -> list[Integers]:

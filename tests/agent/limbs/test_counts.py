@@ -15,7 +15,7 @@ def _movement(rate_hz, seconds):
     t = np.arange(rate_hz * seconds) / rate_hz
     swell = 0.4 * np.sin(2 * np.pi * t / 7) ** 2
     waves = [np.sin(2 * np.pi * f * t + p) * swell for f, p in ((0.8, 0), (1.3, 1), (2.1, 2))]
-    return np.stack(waves, axis=1) + [0, 0, 1]
+    return np.stack(waves, axis=1) + np.array([0, 0, 1])
 
 
 def _counted(samples, rate_hz, counter=None):
