@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from agent.cli import bundle, demo, doctor, replay, run, schema
+from agent.cli import bundle, demo, doctor, replay, report, run, schema
 from agent.errors import AgentError
 
 ABOUT = """Veille keeps watch: it scores the movement of wearables on a gateway, and publishes over MQTT
 what looks unusual, how sure it is, and why."""
-COMMANDS = (run, demo, replay, doctor, bundle, schema)
+COMMANDS = (run, demo, replay, report, doctor, bundle, schema)
 
 
 class Parser(argparse.ArgumentParser):

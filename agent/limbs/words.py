@@ -42,20 +42,26 @@ def percent(share: float) -> str:
     return f"{100 * share:+.0f} %"
 
 
-def change(found: Found, side: str, since: str, hours: list[int], language: Language = "en") -> str:
+def change(found: Found, side: str, since: str, hours: list[int]) -> str:
     """A change from the wearer's own days."""
-    interval = f"[{percent(found.low)}, {percent(found.high)}]"
-    size = f"{percent(found.size)} {interval}"
-    if language == "fr":
-        how = "moins" if found.size < 0 else "plus"
-        where = f", surtout vers {_hours(hours, ' h')} (heure de la passerelle)" if hours else ""
-        who = f"le bras {SIDE['fr'][side]} sert {how} qu'avant, par rapport à l'autre"
-        return f"{who} : {size} depuis le {since}, sur {found.days} jour(s){where}"
+    size = f"{percent(found.size)} [{percent(found.low)}, {percent(found.high)}]"
     how = "less" if found.size < 0 else "more"
     where = f", mostly about {_hours(hours, ':00')} (gateway time)" if hours else ""
     who = f"the {side} arm is used {how} than on the wearer's own days before, beside the other arm"
     promise = f"at most one such word in {FALSE_EVENT_DAYS:.0f} days is false if days without change are alike"
     return f"{who}: {size} since {since}, over {found.days} day(s){where}; {promise}"
+
+
+def change_fr(
+    size: float, interval: tuple[float, float], side: str, since: str, days: int, hours: list[int]
+) -> str:
+    """The same in French, from what was published."""
+    how = "moins" if size < 0 else "plus"
+    where = f", surtout vers {_hours(hours, ' h')} (heure de la passerelle)" if hours else ""
+    who = f"le bras {SIDE['fr'][side]} sert {how} qu'avant, par rapport à l'autre"
+    told = f"{percent(size)} [{percent(interval[0])}, {percent(interval[1])}] depuis le {since}, sur {days} jour(s)"
+    promise = f"au plus une telle annonce sur {FALSE_EVENT_DAYS:.0f} jours est fausse si les jours sans changement se "
+    return f"{who} : {told}{where} ; {promise}ressemblent"
 
 
 def outside(interval: Interval, side: str) -> str:

@@ -55,26 +55,26 @@ def test_the_watched_side_turns_all_ratios_round():
 
 def test_ticks_do_not_matter():
     rng = np.random.default_rng(2)
-    seconds = _seconds(rng.poisson(3, 9000), rng.poisson(3, 9000), still=rng.random((9000, 2)) < 0.9)
-    whole, piecemeal = _booked(seconds), _booked(seconds, ticks=613)
+    seconds = _seconds(rng.poisson(3, 900), rng.poisson(3, 900), still=rng.random((900, 2)) < 0.9)
+    whole, piecemeal = _booked(seconds, each_s=20), _booked(seconds, ticks=213, each_s=20)
     for name in Ledger.FIELDS:
         assert np.array_equal(getattr(whole, name), getattr(piecemeal, name)), name
 
 
 def test_an_arm_at_rest_for_twenty_minutes_was_worn():
-    still = np.zeros((3600, 2), np.bool_)
-    still[600:1800, 0] = True
+    still = np.zeros((60, 2), np.bool_)
+    still[10:30, 0] = True
     left = np.where(still[:, 0], 0, 5)
-    day = _booked(_seconds(left, np.full(3600, 5), still=still)).day(0)
+    day = _booked(_seconds(left, np.full(60, 5), still=still), each_s=60).day(0)
     assert day.total("worn_s") == 3600
     assert day.total("counts_right_s") == 3600
 
 
 def test_a_sensor_on_the_table_is_not_an_unused_arm():
-    still = np.zeros((4 * 3600, 2), np.bool_)
-    still[3600:10800, 0] = True  # two hours off
+    still = np.zeros((240, 2), np.bool_)
+    still[60:180, 0] = True  # two hours off
     left = np.where(still[:, 0], 0, 5)
-    day = _booked(_seconds(left, np.full(4 * 3600, 5), still=still)).day(0)
+    day = _booked(_seconds(left, np.full(240, 5), still=still), each_s=60).day(0)
     assert day.total("worn_s") == 2 * 3600
     assert day.total("counts_left_s") == day.total("counts_right_s") == 2 * 3600
     assert day.total("aside_right_s") == 2 * 3600
@@ -82,9 +82,9 @@ def test_a_sensor_on_the_table_is_not_an_unused_arm():
 
 
 def test_a_flat_battery_at_noon_takes_the_afternoon_out_for_both_arms():
-    heard = np.ones((6 * 3600, 2), np.bool_)
-    heard[3 * 3600 :, 1] = False
-    day = _booked(_seconds(np.full(6 * 3600, 5), np.full(6 * 3600, 5), heard=heard)).day(0)
+    heard = np.ones((360, 2), np.bool_)
+    heard[180:, 1] = False
+    day = _booked(_seconds(np.full(360, 5), np.full(360, 5), heard=heard), each_s=60).day(0)
     assert arm_day(day, 0).withheld == "too_little_wear"
     assert day.total("worn_s") == day.total("aside_left_s") == 3 * 3600
 
