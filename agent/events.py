@@ -13,13 +13,28 @@ import msgspec
 NAMESPACE = uuid.UUID("5a3f5a58-7d4c-5c1e-9b38-0d5c7d3e6a10")
 """Root of the event identities (UUIDv5)."""
 
-Kind = Literal["novelty", "sensor_fault", "abstention", "silence", "drift"]
+Kind = Literal[
+    "novelty", "sensor_fault", "abstention", "silence", "drift", "arm_use_change", "asymmetry_change", "summary"
+]
 Phase = Literal["start", "update", "end"]
 Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "silence": 1, "drift": 2, "abstention": 3, "summary": 4}
+PRIORITIES: dict[str, int] = {
+    "novelty": 0,
+    "arm_use_change": 1,
+    "asymmetry_change": 1,
+    "sensor_fault": 1,
+    "silence": 1,
+    "drift": 2,
+    "abstention": 3,
+    "summary": 4,
+}
 """Order in which a full outbox gives up rows: the highest number goes first. Telemetry (`health`, `state`) never enters
 it: of each topic only the latest message is kept, in memory."""
+
+
+RETAINED = "/summary/day"
+"""End of the topics whose latest event the broker keeps for who comes later."""
 
 
 class Masses(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +192,73 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of an abstention."""
 
 
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class LimbChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed between two limbs."""
+
+    measure: Literal["use_ratio", "step_symmetry"]
+    """Use of the watched arm over that of the other; step time of the watched leg over that of the other."""
+    reference: Literal["healthy", "own"]
+    """Against healthy people, or against the wearer's own days before."""
+    watched: Literal["left", "right"]
+    """The paretic or injured side, or the one that is compared with the other."""
+    size: float
+    """Relative to the reference: -0.2 = a fifth less."""
+    interval: tuple[float, float]
+    """95 % interval of `size`."""
+    value: float
+    """The measure now: mean over the days since."""
+    since: str
+    """When it began, as far as can be told."""
+    days: Annotated[int, msgspec.Meta(ge=1)]
+    """Judged days since then."""
+    evidence: float | None = None
+    """e-value of the sequential test; null against healthy people, where the interval on all days decides."""
+    false_event_days: float
+    """At most one false event in so many judged days on average, as long as days without change are alike."""
+    hours: list[Annotated[int, msgspec.Meta(ge=0, le=23)]] = []
+    """Hours of the gateway's day in which the watched limb's share fell or rose most, strongest first."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the arms did in an hour or a day. Pairs are (watched, other); null = withheld or not heard."""
+
+    period: Literal["hour", "day"]
+    profile: Literal["stroke", "return_to_play", "general"]
+    watched: Literal["left", "right"]
+    worn_h: float
+    """Hours in which both sensors were surely worn; all other figures are of these hours."""
+    one_sided_h: float
+    """Hours in which only one was: left out for both arms, never taken for an arm at rest."""
+    walking_h: float
+    use_h: dict[str, tuple[float, float]]
+    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking): hours of use of each arm."""
+    use_ratio: dict[str, Estimate] = {}
+    magnitude_ratio: float | None = None
+    bilateral_magnitude: float | None = None
+    variation_ratio: float | None = None
+    sync_s: float | None = None
+    """Doubt about the clocks of the pair; null = not known."""
+    withheld: Literal[
+        "", "too_little_wear", "too_little_use", "clocks_apart", "one_arm", "sides_swapped", "one_wrist"
+    ] = ""
+    """Why figures are missing."""
+    healthy: tuple[float, float] | None = None
+    """Range of the use ratio in healthy people."""
+    own: Estimate | None = None
+    """The wearer's own mean use ratio (rule `free`) since the last change, with its interval."""
+    own_days: Annotated[int, msgspec.Meta(ge=0)] = 0
+    minutes: list[tuple[float | None, float | None]] = []
+    """Of a day: minutes of use of each arm in each hour of the gateway's day."""
+
+
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
 
@@ -223,6 +305,10 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """Of a drift: how far, which way, since when."""
     why: Why | None = None
     """Why, in numbers: what `sentence` says."""
+    limbs: LimbChange | None = None
+    """Of `arm_use_change` and `asymmetry_change`."""
+    summary: Summary | None = None
+    """Of `summary`."""
     bundle: str
     """Identity of the model bundle."""
     bundle_digest: str
@@ -328,6 +414,16 @@ class Topics(msgspec.Struct, frozen=True):
 
     def event(self, wearer: str, kind: str) -> str:
         return f"{self.root}/wearer/{wearer}/event/{kind}"
+
+    def summary(self, wearer: str, period: str) -> str:
+        return f"{self.root}/wearer/{wearer}/summary/{period}"
+
+    def of(self, event: Event) -> str:
+        """Where an event goes."""
+        data = event.data
+        if data.summary is not None:
+            return self.summary(data.wearer, data.summary.period)
+        return self.event(data.wearer, data.kind)
 
     def state(self, wearer: str) -> str:
         return f"{self.root}/wearer/{wearer}/state"

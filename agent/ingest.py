@@ -123,6 +123,11 @@ class Streams:
         """Gateway minus device clock, per stream, as applied."""
         return {stream.name: stream.clock.offset_s for stream in self._streams.values()}
 
+    def clocks(self, wearer: str, positions: list[str]) -> list[DeviceClock]:
+        """Clocks of those of these positions of a wearer that have been heard."""
+        found = [self._streams.get((wearer, position)) for position in positions]
+        return [stream.clock for stream in found if stream is not None]
+
     def _checked(self, packet: Packet, where: str) -> Booleans:
         """(n,) which samples are there; at least one is."""
         if len(packet.times_s) == 0:

@@ -22,6 +22,7 @@ from agent.explain import Explainer
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
 from agent.languages import LANGUAGES
+from agent.limbs.watch import Limbs
 from agent.memory import Memory
 from agent.observe import Observer
 from agent.settings import Settings
@@ -69,9 +70,10 @@ class Pipeline:
         self._composer = Composer(sender, explainer, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
         self._departures = Departures(sender, model.prototypes, self._streams)
+        self._limbs = Limbs(sender, self._streams, settings.limbs)
         prudence = self._judge.prudence
         prudence.adrift = self._departures.drift.widened
-        parts = prudence.remembered() | {"drift": self._departures.drift}
+        parts = prudence.remembered() | {"drift": self._departures.drift, "limbs": self._limbs}
         self._memory = Memory(folder, bundle.digest, parts, counters) if folder else None
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
@@ -94,7 +96,7 @@ class Pipeline:
         events += self._advance(now_s)
         self.observer.look_for_silence(now_s)
         events += self._told(self._tracker.silence(now_s), None, now_s)
-        events += self._absences.look(now_s)
+        events += self._absences.look(now_s) + self._limbs.look(now_s)
         self._keep(events)
         self._remember(now_s)
         return events
@@ -161,7 +163,7 @@ class Pipeline:
         self.observer.see(judged, now_s)
         events = self._told(self._tracker.follow(judged, now_s), judged, now_s)
         self._composer.learn(judged)
-        return events + self._departures.look(judged, now_s)
+        return events + self._departures.look(judged, now_s) + self._limbs.follow(windows, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
         events = []
@@ -177,7 +179,7 @@ class Pipeline:
             self._memory.save(self._streams.wearers, now_s, at_once=at_once)
 
     def _keep(self, events: list[Event]) -> None:
-        self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]
+        self._waiting += [(self._topics.of(event), event) for event in events]
         surplus = len(self._waiting) - MOST_WAITING
         if surplus > 0:
             self._counters.count("events_dropped", surplus)

@@ -94,6 +94,29 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bad is an alarm rate beyond this many times that of the bundle before, or below as small a part of it."""
 
 
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What two limbs of one wearer are compared for."""
+
+    profile: Literal["stroke", "return_to_play", "general"] = "general"
+    side: Literal["left", "right"] | None = None
+    """The paretic side after a stroke, the injured one on the way back to play; else the non-dominant one."""
+
+    def __post_init__(self) -> None:
+        if self.side is None and self.profile != "general":
+            raise ValueError(f"profile {self.profile} needs `side`: the paretic or injured side, left or right")
+
+
+class Limbs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two limbs over days; at work for whoever wears a sensor on each wrist."""
+
+    wearers: dict[Name, Person] = {}
+    """Who is not named here has the profile `general`, with the left side as the one that is watched."""
+    forearm: Literal["x", "y", "z"] = "x"
+    """Axis of the wrist sensors that lies along the forearm."""
+    day_begins_h: Annotated[float, msgspec.Meta(ge=0, lt=24)] = 0.0
+    """Hour (UTC) at which a day begins: the local night is best."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that a gateway is told; see `veille run --help` for an example file."""
 
@@ -119,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signals_in_explanations: bool = False
     """Draw the 2.56 s of samples in the pictures that are sent on request; without it no sample leaves the gateway."""
     update: Update = Update()
+    limbs: Limbs = Limbs()
     wearers: tuple[Name, ...] = ()
     """Who may send; empty = anyone, up to `max_wearers`."""
     max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64

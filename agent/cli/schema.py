@@ -75,6 +75,7 @@ def _of_type(kind: type, name: str) -> dict[str, Any]:
 
 
 WIRE: tuple[str, ...] = ("event", "novelty", "sensor_fault", "abstention", "silence", "drift")
+WIRE += ("arm_use_change", "asymmetry_change", "summary")
 WIRE += ("status", "describe", "health", "state", "dropped", "ack", "ask", "explanation")
 """What goes over the wire, without loading it: `--help` stays quick."""
 SCHEMAS = {"asyncapi": _asyncapi, "settings": _settings, "packet": _packet, "bundle": _bundle}

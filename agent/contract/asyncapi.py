@@ -8,12 +8,13 @@ from typing import Any
 from agent.contract import schemas
 from agent.events import Topics
 
-WORDS = {"site", "gateway", "wearer", "consumer", "position"}
+WORDS = {"site", "gateway", "wearer", "consumer", "position", "period"}
 PLACE = {
     "site": "Site in the settings, for example a ward.",
     "gateway": "The gateway's name.",
     "wearer": "Pseudonym of the person.",
     "consumer": "Name of the hospital system, as in `[delivery] consumers`.",
+    "period": "`hour` or `day`; the latest day is retained.",
     "position": "Where the sensor sits, for example `left_wrist`.",
 }
 ABOUT = """Events about people who wear accelerometers, scored on the gateway.
@@ -41,7 +42,8 @@ def document() -> dict[str, Any]:
     operations = {name: _operation(name, binding) for name, (_, _, binding) in TITLES.items()}
     for kind in schemas.KINDS:
         title = f"Events of the kind {kind}"
-        channels[f"event_{kind}"] = _channel(f"event_{kind}", TOPICS.event("{wearer}", kind), title)
+        address = TOPICS.summary("{wearer}", "{period}") if kind == "summary" else TOPICS.event("{wearer}", kind)
+        channels[f"event_{kind}"] = _channel(f"event_{kind}", address, title)
         operations[f"event_{kind}"] = _operation(f"event_{kind}", {"qos": 1, "retain": False})
     return {
         "asyncapi": "3.0.0",
