@@ -51,7 +51,7 @@ class Prudence:
         self.adrift: Callable[[Integers], Floats] = lambda wearer: np.zeros(len(wearer))
         """(n,) slots -> standard deviations by which each wearer has drifted away; see `drift`."""
         self._head = head
-        self._wearers = 0
+        self._wearers, self._now_s = 0, -np.inf
         self.discovery = discovery or Discovery()
         self._regimes = Regimes(hop_s)
         self.own = Own(calibration.concentration, round(BLOCK_S / hop_s), alpha)
@@ -92,8 +92,9 @@ class Prudence:
         for number in range(int(turn.max(initial=0)) + 1):
             rows = np.flatnonzero(turn == number)
             places.append(rows)
-            now_s, own = float(windows.end_s[rows].max()), (population.of(rows), trust.of(rows))
-            parts.append(self._turn(now_s, windows.wearer[rows], cell[rows], *own))
+            self._now_s = float(windows.end_s[rows].max(initial=self._now_s))
+            own = (population.of(rows), trust.of(rows))
+            parts.append(self._turn(self._now_s, windows.wearer[rows], cell[rows], *own))
         surprises, verdicts, standings = zip(*parts, strict=True)
         return _together(places, surprises), _together(places, verdicts), _together(places, standings)
 

@@ -1,4 +1,4 @@
-"""A wearer's weeks on one page: days and changes as they were published -> HTML with a drawing, and the drawing as PNG."""
+"""A wearer's weeks on one page: days and changes as published -> HTML with a drawing, and the drawing as PNG."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable

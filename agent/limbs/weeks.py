@@ -84,7 +84,7 @@ def simulate_weeks(
         use = use if watched == 0 else use[:, ::-1]
         sums, ratios = _sums(rng, use, walks)
         end_s = (start_day + day) * DAY_S + float(SPAN_S) * (1 + np.arange(SPANS))
-        yield Tally(np.full(SPANS, wearer), end_s, float(SPAN_S), heard, still, sums, ratios)
+        yield Tally(np.full(SPANS, wearer), end_s.astype(np.float64), float(SPAN_S), heard, still, sums, ratios)
 
 
 def _day(
