@@ -210,7 +210,8 @@ def _minutes(value: float) -> float | None:
 def _hour_sentence(arm: ArmDay, who: Profile) -> str:
     one, other = arm.use_h["counts"]
     side = who.side or "left"
-    return f"both wrists worn for {60 * arm.worn_h:.0f} min: {side} arm used {60 * one:.0f} min, other {60 * other:.0f} min"
+    used = f"{side} arm used {60 * one:.0f} min, other {60 * other:.0f} min"
+    return f"both wrists worn for {60 * arm.worn_h:.0f} min: {used}"
 
 
 def _day_sentence(arm: ArmDay, who: Profile) -> str:
