@@ -111,7 +111,7 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.full: pyproject.toml $(VENV)/.pip
-	@$(PIP) install --quiet --editable ".[demo,litert,parquet]" --group train --group export --group dev
+	@$(PIP) install --quiet --editable ".[demo,litert,parquet,update]" --group train --group export --group dev
 	@touch $(VENV)/.demo $@
 
 # The conversion to LiteRT is 2 GB: only `make bundle-litert` and `make test-litert` pay for it.

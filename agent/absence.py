@@ -8,6 +8,7 @@ the start of the agent. State: one number a sensor.
 import math
 from dataclasses import dataclass, field
 
+from agent import words
 from agent.compose import Sender
 from agent.events import Event, EventData, Masses, Phase, iso_time
 from agent.ingest import Streams
@@ -50,7 +51,7 @@ class Absences:
     def finish(self, now_s: float) -> list[Event]:
         """Nobody listens any more: what is open ends, so that no silence stands for ever."""
         silent, self._silent = self._silent, {}
-        return [self._event(sensor, "end", since_s, now_s, "the agent stops") for sensor, since_s in silent.items()]
+        return [self._event(sensor, "end", since_s, now_s, stops=True) for sensor, since_s in silent.items()]
 
     def names(self) -> list[str]:
         """`wearer/position` of each sensor that is silent now; nothing after the `/` = never heard at all."""
@@ -63,12 +64,15 @@ class Absences:
         heard = {(wearer, place): at for wearer, place, at in zip(wearers, streams.positions, last, strict=True)}
         return heard | {(wearer, NEVER): began_s for wearer in set(self.expected) - set(wearers)}
 
-    def _event(self, sensor: Sensor, phase: Phase, since_s: float, now_s: float, why: str = "heard again") -> Event:
+    def _event(self, sensor: Sensor, phase: Phase, since_s: float, now_s: float, *, stops: bool = False) -> Event:
         (wearer, position), sender = sensor, self.sender
-        where = position.replace("_", " ") or "every sensor"
-        lasted = f"since {iso_time(since_s)}, for {max(0.0, now_s - since_s):.0f} s"
-        advice = "check battery, distance and radio, and whether it is worn"
-        told = f"nothing has come {lasted}; {advice}" if phase == "start" else f"{why}; nothing had come {lasted}"
+        said, began = sender.words, phase == "start"
+        told = (said.silence if began else said.heard_again).format(
+            where=words.name_of(position, said) if position else said.every_sensor,
+            why=said.agent_stops if stops else said.back,
+            since=iso_time(since_s),
+            seconds=f"{max(0.0, now_s - since_s):.0f}",
+        )
         data = EventData(
             kind="silence",
             phase=phase,
@@ -78,7 +82,7 @@ class Absences:
             end=iso_time(now_s),
             verdict=["normal", "noise", "novelty"],
             cause="poor_signal",
-            sentence=f"{where}: {told}",
+            sentence=told,
             score=None,
             p_value=None,
             p_interval=None,

@@ -5,6 +5,7 @@ that does not wait here is counted and has no effect; a flood is cut off at `MOS
 """
 
 import logging
+import threading
 from collections import defaultdict
 
 import msgspec
@@ -23,7 +24,7 @@ LARGEST = 256 << 10
 
 
 class AckBox:
-    """Acknowledgements between their arrival and the outbox; used by the connection's thread only.
+    """Acknowledgements between their arrival and the outbox; used by the connection's thread; `take_tally` by any.
 
     Counts `acks`, `acks_unknown` (no such event waits: of another gateway, or acknowledged before), `acks_malformed`,
     `acks_stranger` (a consumer that is not in the settings), `acks_overflow`, `replays_asked`.
@@ -34,6 +35,14 @@ class AckBox:
         self._held: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self._many = 0
         self._released = False
+        self._tally: dict[str, list[int]] = {}
+        self._tally_lock = threading.Lock()
+
+    def take_tally(self) -> dict[str, list[int]]:
+        """Consumer -> how many events it acknowledged since the last call, the lowest and the highest `seq`."""
+        with self._tally_lock:
+            tally, self._tally = self._tally, {}
+        return tally
 
     def take(self, topic: str, payload: bytes) -> bool:
         """One message; True where its sender asks to hear the rest again."""
@@ -66,6 +75,7 @@ class AckBox:
             self._counters.count("acks", len(new))
             self._counters.count("acks_unknown", len(keys) - len(new))
             noted += new
+            self._count(consumer, new)
             self._many -= len(self._held.pop(consumer))
         return noted
 
@@ -76,6 +86,12 @@ class AckBox:
         before = len(held)
         held.update((ack.id, ack.revision) for ack in acks[:room])
         self._many += len(held) - before
+
+    def _count(self, consumer: str, new: list[int]) -> None:
+        if new:
+            with self._tally_lock:
+                many, low, high = self._tally.get(consumer, (0, new[0], new[0]))
+                self._tally[consumer] = [many + len(new), min(low, *new), max(high, *new)]
 
     def _refuse(self, name: str, topic: str, why: str) -> bool:
         self._counters.count(name)

@@ -1,59 +1,173 @@
-"""A score taken apart: what each axis, segment and descriptor of one row added to it.
+"""A score taken apart exactly: what each axis, segment and aspect of a row added to it, and what belongs to no place.
 
-The merged score is the logarithm of a mean of exp, so each part enters with its share (`Anatomy.weight`), which is
-the slope of the score along that part. Within a part: the open score is a sum over places by definition; the
-head for falls is integrated along the line from the nearest normal place; trembling belongs to its axes over the whole
-window. What belongs to no place (medians, the echo of the windows before, what those windows add to the head's answer,
-and the difference between a mean and its logarithm) is the offset: score = sum of contributions + offset.
+    score = sum of places + sum of the rest
+
+Every term is computed by its own formula, none as what is left over. The merged score is the logarithm of a mean of
+exp, so each part enters with its share (`Anatomy.weight`), which is the slope of the score along that part, and the
+difference between the logarithm and the weighted mean is the term `merging`. Within a part:
+
+- open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
+  echoes louder than this window, nothing of this window has a share;
+- fall: the head is integrated along the line from the nearest normal place (`Known.shares`);
+- freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs of the
+  window have their shares at their own positions.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from agent.records import FALL, FREEZING, OPEN, Integers, Singles
-from agent.score import MERGED, Anatomy, Prototypes, strangeness
+from agent.anatomy import Anatomy
+from agent.records import FALL, FREEZING, OPEN, Floats, Integers, Singles
+from agent.score import MERGED, Prototypes, echoes, strangeness
 
-MOVEMENT = 1
-"""The descriptor that trembling is filed under."""
+ASPECTS = ("posture", "movement", "abruptness", "span", "trembling", "stepping")
+"""In what way: the four descriptors of the embedding, then the bands of the freeze index (3-8 Hz, 0.5-3 Hz)."""
+BANDS = 2
+REST = ("level", "echo", "habit", "before", "other_legs", "merging")
+"""What belongs to no place of the window: the medians and scales that a normal window has; what was strange just
+before; lasting strangeness, taken off; what the windows before add to the head for falls and to the freeze index; the
+other legs, as far as they are not placed; a logarithm of a mean is no mean."""
+LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING = range(len(REST))
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposition:
+    """One window's score: `places.sum() + rest.sum()` is the score."""
+
+    places: Singles
+    """(positions, 4 axes, segments, aspects); zero for positions that took no part in the score."""
+    rest: Floats
+    """(6,) as in `REST`."""
+
+    @property
+    def by_place(self) -> Singles:
+        """(positions, 4 axes, segments)."""
+        return np.asarray(self.places.sum(axis=3))
+
+
+def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prototypes) -> Decomposition:
+    """The score of one window.
+
+    Args:
+        anatomy: of the rows of the window.
+        family: (positions,) of each.
+        leading: the row that set the score.
+        prototypes: what it was scored with.
+    """
+    one = slice(leading, leading + 1)
+    own = anatomy.of(one)
+    first = contributions(own, family[one], prototypes)
+    places = np.zeros((len(family), *first.shape[1:]), np.float32)
+    others = rest(own, family[one], prototypes)[0]
+    weight = slopes(own, family[one], prototypes)[0, FREEZING]
+    for row in np.flatnonzero(np.isfinite(anatomy.own_leg) * (weight > 0)):
+        places[row] = weight * _trembling(anatomy.of(slice(row, row + 1)), family[row : row + 1], prototypes)[0]
+    others[OTHER_LEGS] -= np.delete(places, leading, axis=0).sum(dtype=np.float64)
+    places[leading] = first[0]
+    return Decomposition(places, others)
 
 
 def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4 axes, segments, 4 descriptors) what each place added to the merged score."""
-    norms, m = prototypes.norms, len(family)
-    weight = anatomy.weight / norms.scale[family, MERGED][:, None]
-    total = _spread_out(weight[:, OPEN] / norms.scale[family, OPEN], _open(anatomy, prototypes))
+    """(m, 4 axes, segments, aspects) what each place of a row added to its merged score."""
+    slope = slopes(anatomy, family, prototypes)
+    descriptors = _spread_out(slope[:, OPEN], _open(anatomy, family, prototypes))
     if prototypes.known:
-        total += _spread_out(weight[:, FALL] / norms.scale[family, FALL], _fall(anatomy, prototypes))
-    trembles = (weight[:, FREEZING] > 0) & np.isfinite(norms.scale[family, FREEZING])
-    share = np.zeros(m)
-    share[trembles] = weight[trembles, FREEZING] / norms.scale[family[trembles], FREEZING]
-    return np.asarray(total + _spread_out(share, _trembling(anatomy)), dtype=np.float32)
+        descriptors = descriptors + _spread_out(slope[:, FALL], _fall(anatomy, family, prototypes))
+    bands = _spread_out(slope[:, FREEZING], _trembling(anatomy, family, prototypes)[..., -BANDS:])
+    return np.concatenate([descriptors, bands], axis=3)
 
 
-def _spread_out(weight: np.ndarray, places: Singles) -> Singles:
+def rest(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
+    """(m, 6) what belongs to no place of the row, as in `REST`."""
+    norms, slope, out = prototypes.norms, slopes(anatomy, family, prototypes), np.zeros((len(family), len(REST)))
+    finite = np.where(np.isfinite(anatomy.parts), anatomy.parts, 0.0)
+    whole = norms.scale[family, MERGED]
+    out[:, LEVEL] = -norms.median[family, MERGED] / whole
+    merged = anatomy.score * whole + norms.median[family, MERGED]
+    out[:, MERGING] = merged / whole - (slope * finite).sum(axis=1)
+    level = -norms.median[family, OPEN] / norms.scale[family, OPEN]
+    echoed, earlier = echoes(anatomy.reading.strange, anatomy.before, prototypes.echo)
+    out[:, LEVEL] += slope[:, OPEN] * level
+    out[:, ECHO] = slope[:, OPEN] * np.where(earlier > anatomy.reading.strange, echoed - level, 0.0)
+    out[:, HABIT] = -slope[:, OPEN] * anatomy.habit
+    if prototypes.known:
+        at_rest, remembered = _of_the_head(anatomy, family, prototypes)
+        out[:, LEVEL] += slope[:, FALL] * at_rest
+        out[:, BEFORE] += slope[:, FALL] * remembered
+    level, remembered, others = _of_the_legs(anatomy, family, prototypes)
+    for term, value in ((LEVEL, level), (BEFORE, remembered), (OTHER_LEGS, others)):
+        out[:, term] += slope[:, FREEZING] * value
+    return out
+
+
+def slopes(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
+    """(m, parts) by how much the score rises with each part."""
+    return np.asarray(anatomy.weight / prototypes.norms.scale[family, MERGED][:, None])
+
+
+def _spread_out(weight: Floats, places: Singles) -> Singles:
     return np.asarray(weight[:, None, None, None] * places, dtype=np.float32)
 
 
-def _open(anatomy: Anatomy, prototypes: Prototypes) -> Singles:
+def _open(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
     """Only the segment that decides has shares: the others could change without changing the score."""
-    strange = strangeness(anatomy.from_prototype, anatomy.from_context, prototypes.context_weight)
-    decides = strange.sum(axis=(2, 3)).argmax(axis=1)
-    mask = np.arange(strange.shape[1]) == decides[:, None]  # (m, segments)
-    placed: Singles = strange * mask[:, :, None, None]
+    reading = anatomy.reading
+    strange = strangeness(reading.from_prototype, reading.from_context, prototypes.context_weight)
+    mask = np.arange(strange.shape[1]) == strange.sum(axis=(2, 3)).argmax(axis=1)[:, None]  # (m, segments)
+    mask &= (echoes(reading.strange, anatomy.before, prototypes.echo)[1] <= reading.strange)[:, None]
+    placed: Singles = strange * mask[:, :, None, None] / prototypes.norms.scale[family, OPEN][:, None, None, None]
     return placed.transpose(0, 2, 1, 3)
 
 
-def _fall(anatomy: Anatomy, prototypes: Prototypes) -> Singles:
-    if prototypes.known is None:
-        raise ValueError("this bundle has no head for falls")
-    m, segments = anatomy.from_prototype.shape[:2]
-    normal = anatomy.embedding - anatomy.from_prototype.reshape(m, -1)
-    shares = prototypes.known.shares(anatomy.embedding, anatomy.before, anatomy.remembered, normal)
-    return shares.reshape(m, segments, 4, -1).transpose(0, 2, 1, 3)
+def _fall(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
+    m, segments = anatomy.reading.from_prototype.shape[:2]
+    before = anatomy.before
+    assert prototypes.known is not None
+    shares = prototypes.known.shares(anatomy.reading.embedding, before.places, before.known, _normal(anatomy))
+    placed = shares.reshape(m, segments, 4, -1).transpose(0, 2, 1, 3)
+    return np.asarray(placed / prototypes.norms.scale[family, FALL][:, None, None, None], dtype=np.float32)
 
 
-def _trembling(anatomy: Anatomy) -> Singles:
-    """The index of each axis, in equal parts over the segments: it is one number of the whole window."""
-    m, segments, axes, descriptors = anatomy.from_prototype.shape
-    places = np.zeros((m, axes, segments, descriptors), np.float32)
-    places[..., MOVEMENT] = np.maximum(anatomy.trembling, 0)[:, :, None] / segments
+def _of_the_head(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Floats, Floats]:
+    """(m,) each: what the nearest normal place alone would give, and what the windows before add to that."""
+    before, norms = anatomy.before, prototypes.norms
+    assert prototypes.known is not None
+    alone = prototypes.known.evidence(_normal(anatomy), before.places, np.zeros_like(before.known)).astype(np.float64)
+    there = prototypes.known.evidence(_normal(anatomy), before.places, before.known).astype(np.float64)
+    scale = norms.scale[family, FALL]
+    return (alone - norms.median[family, FALL]) / scale, (there - alone) / scale
+
+
+def _normal(anatomy: Anatomy) -> Singles:
+    """(m, d) nearest normal place."""
+    away = anatomy.reading.from_prototype
+    return np.asarray(anatomy.reading.embedding - away.reshape(len(away), -1))
+
+
+def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
+    """(m, 4, segments, aspects) of the freezing part: the row's own window, as one of the row's and of the legs'."""
+    reading, legs = anatomy.reading, np.isfinite(anatomy.own_leg)
+    m, segments, axes, descriptors = reading.from_prototype.shape
+    places = np.zeros((m, axes, segments, descriptors + BANDS), np.float32)
+    whole = segments * _windows(anatomy) * np.maximum(anatomy.legs, 1)
+    share = np.where(legs, 1 / np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0), 0.0) / whole
+    places[..., -BANDS:] = (share[:, None, None] * reading.trembling)[:, :, None, :]
     return places
+
+
+def _of_the_legs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Floats, Floats, Floats]:
+    """(m,) each: of the freezing part the level, the windows before, and the other legs."""
+    own = np.isfinite(anatomy.own_leg)
+    norms, legs = prototypes.norms, np.maximum(anatomy.legs, 1)
+    scale = np.where(own, norms.scale[family, FREEZING], 1.0) * legs
+    level = np.where(own, -norms.median[family, FREEZING] / scale, 0.0)
+    past = np.where(anatomy.before.known, anatomy.before.trembling, 0.0).sum(axis=1) / _windows(anatomy)
+    whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)
+    others = whole - np.where(own, anatomy.own_leg, 0.0) / legs
+    return level, np.where(own, past / scale, 0.0), others
+
+
+def _windows(anatomy: Anatomy) -> Integers:
+    """(m,) windows that the freeze index is the mean of."""
+    return np.asarray(1 + anatomy.before.known.sum(axis=1))

@@ -12,6 +12,8 @@ class Audience:
 
     def of(self, topic: str) -> frozenset[str]:
         """Consumers that must acknowledge an event on this topic; none = the broker's word is enough."""
+        if "/summary/" in topic:  # a figure of the day is no event that somebody must answer for
+            return frozenset()
         if not self._wearers:
             return self.names
         wearer = topic.partition("/wearer/")[2].partition("/")[0]

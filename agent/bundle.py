@@ -2,13 +2,12 @@
 
 `veille-bundle/1`: `bundle.json` names every other file with its SHA-256; `model.onnx`, and where the bundle also
 serves LiteRT `model.tflite` and `model.b1.tflite`; `prototypes.npz`, `calibration.npz`, `golden.npz`, and in newer
-bundles `evidence.npz`, hold plain arrays (no pickle). Opening checks the schema, the digests and the shapes,
-then replays the golden stream through the live path, on the runtime that will be used; whatever differs is a
-`BundleError`.
+bundles `evidence.npz`, hold plain arrays (no pickle); `signature.json`, where it is signed, says by whom
+(`agent.signature`). Opening checks signature, schema, digests and shapes, in this order, then replays the golden stream
+through the live path, on the runtime that will be used; whatever differs is a `BundleError`.
 """
 
 import hashlib
-import io
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.arrays import Arrays, read_arrays
 from agent.calibrate import CONCENTRATION, Calibration, FamilyCalibration
 from agent.errors import BundleError, first_line
 from agent.evidence import Layer
@@ -30,6 +30,7 @@ from agent.records import FALL, OPEN, PARTS, RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.runtime import Runtime, load
 from agent.score import MERGED, SHARED, Norms, Prototypes
+from agent.signature import SHIPPED, SIGNATURE, Keyring, Origin, read_plain
 from agent.symptoms import width
 
 SCHEMA = "veille-bundle/1"
@@ -47,7 +48,6 @@ LARGEST_FILE = 16 * 2**20
 """Bytes; a file beyond this is refused before it is read."""
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-Arrays = dict[str, NDArray[Any]]
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +106,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What runs the network unless the settings say otherwise."""
     limits: str
     """What the model must not be used for, in words."""
+    gateways: list[str] = []
+    """`site/gateway` of those it is made for; empty = all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Bundle:
     digest: str
     """SHA-256 of `bundle.json`, which names the digests of all other files."""
     model: Model
+    origin: Origin = "unverified"
+    """Where it comes from, as far as that was checked."""
 
     @property
     def id(self) -> str:
@@ -130,35 +134,41 @@ class Bundle:
 
 def default_bundle_path() -> Path:
     """The bundle that ships inside the package."""
-    return Path(__file__).parent / "shipped_bundle"
+    return SHIPPED
 
 
-def open_bundle(path: Path, runtime: RuntimeName | None = None, *, examine: bool = True) -> Bundle:
+def open_bundle(
+    path: Path, runtime: RuntimeName | None = None, keyring: Keyring | None = None, *, examine: bool = True
+) -> Bundle:
     """Open and verify a bundle.
 
     Args:
         path: its directory.
         runtime: what runs the network; none = what the bundle names.
+        keyring: whose bundles are taken; none = anybody's.
         examine: replay the golden stream; only the export, about to make another, may leave it out.
 
     Raises:
-        BundleError: missing or truncated file, altered byte, newer schema, unreadable network, golden stream differs;
-            or the bundle has nothing for this runtime, or the runtime is not installed.
+        BundleError: not signed by those who are trusted; made for another gateway; missing or truncated file, altered
+            byte, newer schema, unreadable network, golden stream differs; or the bundle has nothing for this runtime,
+            or the runtime is not installed.
     """
-    text = _read(path / MANIFEST)
+    text, keyring = _read(path / MANIFEST), keyring or Keyring()
+    origin = keyring.examine(path, text)
     manifest = _manifest(text, path)
+    keyring.check_place(path, {MANIFEST, SIGNATURE, *manifest.files}, manifest.gateways, origin)
     contents = {name: _verified(path / name, manifest.files) for name in (*FILES, *_further(manifest))}
     chosen = runtime or manifest.runtime
     model = Model(
         layout=manifest.layout,
         runtime=_runtime(chosen, contents, path),
-        prototypes=_prototypes(_arrays(contents, "prototypes.npz"), manifest),
-        calibration=_calibration(_arrays(contents, "calibration.npz"), manifest.layout),
-        layer=_layer(_arrays(contents, EVIDENCE), manifest.layout) if EVIDENCE in contents else None,
+        prototypes=_prototypes(read_arrays(contents["prototypes.npz"], "prototypes.npz"), manifest),
+        calibration=_calibration(read_arrays(contents["calibration.npz"], "calibration.npz"), manifest.layout),
+        layer=_layer(read_arrays(contents[EVIDENCE], EVIDENCE), manifest.layout) if EVIDENCE in contents else None,
     )
     if examine:
-        check_golden(_arrays(contents, "golden.npz"), model, manifest.golden_tolerance, chosen)
-    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model)
+        check_golden(read_arrays(contents["golden.npz"], "golden.npz"), model, manifest.golden_tolerance, chosen)
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), model, origin)
 
 
 def open_runtime(path: Path, runtime: RuntimeName | None = None) -> Runtime:
@@ -185,9 +195,7 @@ def _runtime(name: RuntimeName, contents: dict[str, bytes], path: Path) -> Runti
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BundleError(f"{path}: larger than {LARGEST_FILE >> 20} MiB; not a bundle of Veille")
-        return path.read_bytes()
+        return read_plain(path, LARGEST_FILE)
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}; name a directory that holds a bundle") from error
 
@@ -241,14 +249,6 @@ def _verified(path: Path, digests: dict[str, str]) -> bytes:
             f"{path}: differs from its digest in {MANIFEST} (truncated or altered); copy the bundle again"
         )
     return content
-
-
-def _arrays(contents: dict[str, bytes], name: str) -> Arrays:
-    try:
-        with np.load(io.BytesIO(contents[name]), allow_pickle=False) as archive:
-            return {key: np.asarray(archive[key]) for key in archive.files}  # numpy gives other members as bytes
-    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
-        raise BundleError(f"{name}: not an archive of plain arrays ({first_line(error)})") from error
 
 
 def _prototypes(arrays: Arrays, manifest: Manifest) -> Prototypes:

@@ -2,57 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from agent.attribute import contributions
+from agent import events, words
 from agent.calibrate import BLOCK_S, BLOCKS_PER_DAY, Calibration
 from agent.events import Basis, Contribution, Event, EventData, Masses, Part, Spread, event_id, iso_time
-from agent.explain import explain, strongest
+from agent.explain import Explainer, Why, strongest
 from agent.judge import Judged
+from agent.languages import LANGUAGES, Language
 from agent.layout import Layout
 from agent.quality import CERTAIN
-from agent.records import CAUSES, FAULTS, LABELS, LEAST_BELIEF, PARTS, Explanation, Quality
+from agent.records import AXES, CAUSES, FAULTS, LABELS, LEAST_BELIEF, PARTS, Quality
 from agent.regime import REGIMES
-from agent.score import Prototypes
 from agent.track import Change
 
-FAULT_WORDS = {
-    "stuck": "the sensor repeats one value; check that it runs and is not frozen",
-    "clipped": "the tops of the signal are cut off; the sensor's range is too small for this movement",
-    "spikes": "single samples leap as no body can; check the radio and the cable",
-    "gravity": "at rest it does not measure 1 g; check its calibration",
-    "dropout": "samples are missing; check distance, radio and battery",
-}
-"""What a fault means and what to do."""
-
-LEARNT_WORDS = {
-    "rotation": "it seems to have turned; check its strap and which way it sits",
-    "gain": "its readings seem too large or too small; check its calibration",
-    "offset": "its readings seem shifted; check its calibration",
-    "dropout": "samples seem to be missing or made up; check distance, radio and battery",
-    "clipping": "the tops seem cut off; its range may be too small for this movement",
-    "stuck": "it seems to repeat values; check that it runs and is not frozen",
-    "noise": "it shakes as no body does; check its battery and cable",
-    "jitter": "its samples seem out of their time; check its clock and the radio",
-}
-"""The same where no law of physics is broken, but what is seen is like faults that were made on purpose."""
-
-DOUBT_WORDS = {
-    "ambiguous": "a fault of the sensor and an unusual movement both fit; it is decided when the signal is clean again",
-    "too_little_calibration": "unusual, but too close to call: the interval [{low:.4f}, {high:.4f}] holds the level "
-    "{alpha:.4f}; {remedy}",
-    "unlike_anything_seen": "nothing like it was ever seen, falls included; check the sensor, look at the person",
-    "poor_signal": "the signal is too poor to tell normal from a fault; it is decided when the sensor delivers again",
-}
-
-LIKENESS = {
-    "": "",
-    "fall": "; like the falls it has learnt",
-    "freezing": "; trembling in place rather than stepping, as in freezing of gait",
-}
-"""Ends of sentences."""
+LIGHT_BYTES = 2048
+"""An event is no larger where names are of ordinary length: the places told beside the strongest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +33,8 @@ class Sender:
     bundle_digest: str
     alpha: float
     layout: Layout
-    prototypes: Prototypes
     calibration: Calibration
+    words: Language = LANGUAGES["en"]
 
     def event(self, data: EventData, happening: str, start_s: float) -> Event:
         """What has happened, in its envelope; `happening` and `start_s` tell it from others of the wearer."""
@@ -80,39 +48,53 @@ class Sender:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was last said of an open happening, and the explanation behind it."""
+
+    data: EventData
+    why: Why
+
+
 class Composer:
     """Builds events; the only thing it remembers is what was last said of an open happening."""
 
-    def __init__(self, sender: Sender, wearers: Sequence[str], positions: Sequence[str]) -> None:
-        self._sender = sender
-        self._wearers = wearers
-        self._positions = positions
+    def __init__(self, sender: Sender, explainer: Explainer, wearers: Sequence[str], positions: Sequence[str]) -> None:
+        self._sender, self._explainer = sender, explainer
+        self._wearers, self._positions = wearers, positions
 
-    def compose(self, change: Change, judged: Judged | None, now_s: float) -> Event:
-        """The event of one change; `judged` holds its window (None where it ended without one)."""
+    def compose(self, change: Change, judged: Judged | None, now_s: float) -> tuple[Event, Why]:
+        """The event of one change, and all that explains it; `judged` holds its window (None: it ended without one)."""
         happening = change.happening
         if change.window >= 0 and judged is not None:
-            happening.said = self._data(change, judged, now_s)
+            happening.said = self._said(change, judged, now_s)
         said = happening.said
-        if not isinstance(said, EventData):
+        if not isinstance(said, Said):
             raise TypeError("a happening ended that never started")
-        data = msgspec.structs.replace(said, phase=change.phase, revision=change.revision, end=iso_time(change.at_s))
-        return self._sender.event(data, happening.kind, happening.start_s)
+        phase = {"phase": change.phase, "revision": change.revision, "end": iso_time(change.at_s)}
+        data = msgspec.structs.replace(said.data, **phase)
+        return light(self._sender.event(data, happening.kind, happening.start_s)), said.why
 
-    def _data(self, change: Change, judged: Judged, now_s: float) -> EventData:
-        data = self._facts(change, judged, now_s)
-        if data.kind != "sensor_fault":
-            return data
-        rows = judged.windows.owner == change.window
-        return _about_the_sensor(data, float(judged.trust.wrong[rows].max()))
+    def learn(self, judged: Judged) -> None:
+        """All of a tick has been told: its normal wear is known from now on."""
+        self._explainer.familiar.learn(judged)
 
-    def _facts(self, change: Change, judged: Judged, now_s: float) -> EventData:
+    def _said(self, change: Change, judged: Judged, now_s: float) -> Said:
+        rows = np.flatnonzero(judged.windows.owner == change.window)
+        names = [self._positions[slot] for slot in judged.windows.stream[rows]]
+        why = self._explainer.explain(judged, change.window, names)
+        data = self._facts(change, judged, why, now_s)
+        if data.kind == "sensor_fault":
+            data = _about_the_sensor(data, float(judged.trust.wrong[rows].max()))
+        sentence = self._sentence(data, judged, change.window, names)
+        return Said(msgspec.structs.replace(data, sentence=sentence), why)
+
+    def _facts(self, change: Change, judged: Judged, why: Why, now_s: float) -> EventData:
+        """All but the sentence."""
         window, happening = change.window, change.happening
         rows = np.flatnonzero(judged.windows.owner == window)
-        names = [self._positions[slot] for slot in judged.windows.stream[rows]]
         surprise, verdicts = judged.surprise, judged.verdicts
         leading = int(surprise.leading_row[window])
-        explanation = self._explain(judged, leading, rows, names) if leading >= 0 else None
         parts = self._parts(judged, leading)
         scored = not np.isnan(surprise.p_value[window])
         return EventData(
@@ -122,9 +104,9 @@ class Composer:
             wearer=self._wearers[change.wearer],
             start=iso_time(happening.start_s),
             end=iso_time(change.at_s),
-            verdict=[label for label, kept in zip(LABELS, verdicts.labels[window], strict=True) if kept],  # type: ignore[misc]
+            verdict=_labels(verdicts.labels[window]),
             cause=CAUSES[int(verdicts.cause[window])],  # type: ignore[arg-type]
-            sentence=self._sentence(change, judged, rows, names, explanation) + _likeness(happening.kind, parts),
+            sentence="",
             score=_rounded(surprise.score[window]),
             p_value=_rounded(surprise.p_value[window], 6),
             p_interval=(_exact(surprise.p_low[window]), _exact(surprise.p_high[window])) if scored else None,
@@ -135,26 +117,14 @@ class Composer:
             promise_per_day=_exact(surprise.smallest_p[window] * BLOCKS_PER_DAY),
             basis=_basis(judged, window),
             quality=_quality(judged.quality, rows),
-            positions={name: _rounded(judged.scores.score[row]) for name, row in zip(names, rows, strict=True)},
+            positions={name: _rounded(judged.scores.score[row]) for name, row in zip(why.positions, rows, strict=True)},
             parts=parts,
             resembles=_resembles(parts),  # type: ignore[arg-type]
-            contributions=_contributions(explanation),
+            contributions=_contributions(why),
+            why=_why(why),
             bundle=self._sender.bundle_id,
             bundle_digest=self._sender.bundle_digest,
             scored=iso_time(now_s),
-        )
-
-    def _explain(self, judged: Judged, leading: int, rows: np.ndarray, names: Sequence[str]) -> Explanation:
-        sender, one = self._sender, slice(leading, leading + 1)
-        anatomy, family = judged.anatomy.of(one), judged.windows.family[one]
-        shares = contributions(anatomy, family, sender.prototypes)[0]
-        return explain(
-            positions=names,
-            leading=int(np.flatnonzero(rows == leading)[0]),
-            shares=shares,
-            above=anatomy.from_prototype[0].transpose(1, 0, 2),
-            offset=float(judged.scores.score[leading] - shares.sum(dtype=np.float64)),
-            window_s=sender.layout.window_s,
         )
 
     def _parts(self, judged: Judged, leading: int) -> dict[str, Part]:
@@ -169,42 +139,98 @@ class Composer:
             if np.isfinite(value)
         }
 
-    def _sentence(
-        self,
-        change: Change,
-        judged: Judged,
-        rows: np.ndarray,
-        names: Sequence[str],
-        explanation: Explanation | None,
-    ) -> str:
-        kind, window = change.happening.kind, change.window
-        if kind == "sensor_fault":
-            return _fault_sentence(judged, rows, names)
-        if kind == "abstention":
-            return self._doubt_sentence(judged, window, explanation)
-        p = float(judged.surprise.p_value[window])
-        rarity = f"at most 1 normal half-minute in {int(1 / p)} is as strange" if p < 1 else "as strange as normal"
-        return f"{explanation.sentence if explanation else 'unusual'}; {rarity}"
-
-    def _doubt_sentence(self, judged: Judged, window: int, explanation: Explanation | None) -> str:
-        surprise = judged.surprise
-        facts = {
-            "low": surprise.p_low[window],
-            "high": surprise.p_high[window],
-            "alpha": judged.verdicts.alpha[window],
-            "remedy": _remedy(judged.standing.needed[window], REGIMES[judged.standing.regime[window]]),
-        }
-        doubt = DOUBT_WORDS[CAUSES[int(judged.verdicts.cause[window])]].format(**facts)
-        return f"cannot tell: {doubt}" + (f" ({explanation.sentence})" if explanation else "")
+    def _sentence(self, data: EventData, judged: Judged, window: int, names: Sequence[str]) -> str:
+        said, why = self._sender.words, data.why or events.Why()
+        if data.kind == "sensor_fault":
+            return _fault_sentence(judged, window, names, said)
+        account = "" if why.account is None else words.tell_account(why.account, said)
+        end_s = float(judged.windows.end_s[window])
+        likeness, closest = said.likeness[data.resembles], words.tell_closest(why.closest, end_s, said)
+        if data.kind == "abstention":
+            doubt = _doubt(data, said)
+            resolution = words.tell_resolution(why.resolution, REGIMES[judged.standing.regime[window]], said)
+            return words.joined([doubt, resolution, account, likeness], said)
+        rarity = words.tell_rarity(float(judged.surprise.p_value[window]), said)
+        return words.joined([account, rarity, likeness, closest, words.tell_change(why.change, said)], said)
 
 
-def _remedy(needed: float, regime: str) -> str:
-    """What would resolve too little calibration."""
-    if needed == 0:
-        return "more normal wear narrows it"
-    if np.isinf(needed):
-        return "no amount of wear can promise this budget; allow more false alarms a day"
-    return f"{needed * BLOCK_S / 60:.0f} more minutes of normal wear of this kind ({regime}) let it promise the budget"
+def light(event: Event) -> Event:
+    """The event with as many contributions as `LIGHT_BYTES` leaves room for; the strongest stays."""
+    data = event.data
+    while len(data.contributions) > 1 and len(events.encode(event)) + SEQUENCE_BYTES > LIGHT_BYTES:
+        data = msgspec.structs.replace(data, contributions=data.contributions[:-1])
+        event = msgspec.structs.replace(event, data=data)
+    return event
+
+
+SEQUENCE_BYTES = 24
+"""What the digits of `seq`, `epoch`, `revision` and `historical` may still take."""
+
+
+def _doubt(data: EventData, said: Language) -> str:
+    low, high = data.p_interval or (0.0, 1.0)
+    numbers = {"low": low, "high": high, "alpha": data.alpha}
+    phrase = said.doubts[data.cause].format(**{name: words.number(value, 4, said) for name, value in numbers.items()})
+    return f"{said.cannot_tell}: {phrase}" if said.decimal == "." else f"{said.cannot_tell} : {phrase}"
+
+
+def _why(why: Why) -> events.Why:
+    """The numbers of it that travel in the event."""
+    account = None
+    if why.account is not None:
+        account = events.Account(**{name: getattr(why.account, name) for name in why.account.__dataclass_fields__})
+        account = msgspec.structs.replace(account, truth=round(words.truth_of(account), 4))
+    scored = why.decomposition is not None
+    return events.Why(
+        account=account,
+        closest=_closest(why) if scored else None,
+        change=_change(why),
+        resolution=_resolution(why),
+    )
+
+
+def _closest(why: Why) -> events.Closest:
+    if why.closest is None:
+        return events.Closest(distance=round(why.away, 2))
+    return events.Closest(distance=round(why.closest.distance, 2), time=iso_time(why.closest.end_s))
+
+
+def _change(why: Why) -> events.Change | None:
+    found = why.intervention
+    if found is None:
+        return None
+    return events.Change(places=_places(why), verdict=_labels(found.labels), p_value=_exact(found.p_value))
+
+
+def _places(why: Why) -> list[events.Place]:
+    """What was replaced, neighbouring segments as one."""
+    told: list[events.Place] = []
+    for position, segment in sorted(why.intervention.places if why.intervention else ()):
+        name, (start, end) = why.positions[position], why.when(segment)
+        if told and told[-1].position == name and told[-1].end_s == start:
+            told[-1] = msgspec.structs.replace(told[-1], end_s=end)
+        else:
+            told.append(events.Place(position=name, start_s=start, end_s=end))
+    return told
+
+
+def _resolution(why: Why) -> events.Resolution | None:
+    found = why.resolution
+    if found is None:
+        return None
+    return events.Resolution(
+        needs=found.needs,
+        verdict=_labels(found.labels),
+        otherwise=[] if found.otherwise is None else _labels(found.otherwise),
+        position=why.positions[found.row] if found.row >= 0 else "",
+        fault=found.fault,
+        minutes=round(found.minutes, 1),
+        per_day=round(found.per_day, 2),
+    )
+
+
+def _labels(kept: np.ndarray) -> list[Any]:
+    return [label for label, one in zip(LABELS, kept, strict=True) if one]
 
 
 def _basis(judged: Judged, window: int) -> Basis:
@@ -239,30 +265,38 @@ def _about_the_sensor(data: EventData, wrong: float) -> EventData:
         parts={},
         resembles="",
         contributions=[],
+        why=None,
     )
 
 
-def _fault_sentence(judged: Judged, rows: np.ndarray, names: Sequence[str]) -> str:
+def _fault_sentence(judged: Judged, window: int, names: Sequence[str], said: Language) -> str:
+    rows = np.flatnonzero(judged.windows.owner == window)
     faults, wrong = judged.quality.faults()[rows], judged.trust.wrong[rows]  # (positions, 5), (positions,)
     if faults.max() < CERTAIN and wrong.max() >= LEAST_BELIEF:  # no law of physics is broken
         worst = int(wrong.argmax())
         name = FAULTS[int(judged.scores.faults[rows[worst]].argmax())]
-        where = names[worst].replace("_", " ")
-        return f"{where}: like a faulty sensor ({wrong.max():.2f}), most of all {name}: {LEARNT_WORDS[name]}"
+        return words.tell_likeness_to_a_fault(names[worst], name, float(wrong.max()), said)
     position, fault = divmod(int(faults.argmax()), faults.shape[1])
-    name = Quality.FAULTS[fault]
     certain = [n for n, strength in zip(names, faults.max(axis=1), strict=True) if strength >= CERTAIN]
-    where = ", ".join(certain or [names[position]]).replace("_", " ")
-    return f"{where}: {name} ({faults.max():.2f}): {FAULT_WORDS[name]}"
+    return words.tell_fault(certain or [names[position]], Quality.FAULTS[fault], float(faults.max()), said)
 
 
-def _contributions(explanation: Explanation | None) -> list[Contribution]:
-    if explanation is None:
+def _contributions(why: Why) -> list[Contribution]:
+    if why.decomposition is None:
         return []
-    return [
-        Contribution(position=position, axis=axis, start_s=start, end_s=end, share=share)  # type: ignore[arg-type]
-        for position, axis, start, end, share in strongest(explanation)
-    ]
+    told = []
+    for position, axis, segment, share in strongest(why.decomposition.by_place):
+        start, end = why.when(segment)
+        told.append(
+            Contribution(
+                position=why.positions[position],
+                axis=AXES[axis],  # type: ignore[arg-type]
+                start_s=start,
+                end_s=end,
+                share=round(share, 4),
+            )
+        )
+    return told
 
 
 def _spread(judged: Judged, leading: int) -> Spread | None:
@@ -278,13 +312,12 @@ def _spread(judged: Judged, leading: int) -> Spread | None:
 
 def _resembles(parts: dict[str, Part]) -> str:
     """The known novelty that is stronger than in nine normal half-minutes of ten; of several the strongest."""
-    strength = {name: part.score for name, part in parts.items() if name in LIKENESS and part.score >= 1}
+    strength = {name: part.score for name, part in parts.items() if name in RESEMBLED and part.score >= 1}
     return max(strength, key=strength.__getitem__, default="")
 
 
-def _likeness(kind: str, parts: dict[str, Part]) -> str:
-    """End of the sentence; a fault resembles nothing that a person does."""
-    return "" if kind == "sensor_fault" else LIKENESS[_resembles(parts)]
+RESEMBLED = ("fall", "freezing")
+"""Parts that know what they are like."""
 
 
 def _quality(quality: Quality, rows: np.ndarray) -> dict[str, float]:

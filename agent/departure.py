@@ -13,6 +13,7 @@ from agent.ingest import Streams
 from agent.judge import Judged
 from agent.reference import UNIT_S
 from agent.regime import movement
+from agent.score import Prototypes
 from agent.shift import THRESHOLD
 from agent.wear import disturbed, strangeness
 
@@ -24,6 +25,7 @@ class Departures:
     """Who is adrift; `look` tells what changed."""
 
     sender: Sender
+    prototypes: Prototypes
     streams: Streams
     drift: Drift = field(init=False)
 
@@ -33,7 +35,7 @@ class Departures:
     def look(self, judged: Judged, now_s: float) -> list[Event]:
         """`start` for each wearer whose level has shifted, `update` while it lasts, `end` for who is back."""
         windows = judged.windows
-        strange = strangeness(judged, self.sender.prototypes)
+        strange = strangeness(judged, self.prototypes)
         seen = self.drift.see(windows.wearer, windows.end_s, strange, movement(windows), disturbed(judged))
         return [self._event(turn, now_s) for turn in seen]
 

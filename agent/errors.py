@@ -21,6 +21,10 @@ class RecordingError(StopError):
     """A recording cannot be read as what it claims to be (columns, times, unit)."""
 
 
+class UpdateError(AgentError):
+    """A newer bundle cannot be had, or is refused: the one in service stays, try again later."""
+
+
 class SourceError(AgentError):
     """A source of packets broke off: close it and open it again."""
 

@@ -13,13 +13,28 @@ import msgspec
 NAMESPACE = uuid.UUID("5a3f5a58-7d4c-5c1e-9b38-0d5c7d3e6a10")
 """Root of the event identities (UUIDv5)."""
 
-Kind = Literal["novelty", "sensor_fault", "abstention", "silence", "drift"]
+Kind = Literal[
+    "novelty", "sensor_fault", "abstention", "silence", "drift", "arm_use_change", "asymmetry_change", "summary"
+]
 Phase = Literal["start", "update", "end"]
 Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-PRIORITIES: dict[str, int] = {"novelty": 0, "sensor_fault": 1, "silence": 1, "drift": 2, "abstention": 3, "summary": 4}
+PRIORITIES: dict[str, int] = {
+    "novelty": 0,
+    "arm_use_change": 1,
+    "asymmetry_change": 1,
+    "sensor_fault": 1,
+    "silence": 1,
+    "drift": 2,
+    "abstention": 3,
+    "summary": 4,
+}
 """Order in which a full outbox gives up rows: the highest number goes first. Telemetry (`health`, `state`) never enters
 it: of each topic only the latest message is kept, in memory."""
+
+
+RETAINED = "/summary/day"
+"""End of the topics whose latest event the broker keeps for who comes later."""
 
 
 class Masses(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +117,148 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     """It has lasted a day of wear."""
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of one position's signal, in seconds before the window's end (negative)."""
+
+    position: str
+    start_s: float
+    end_s: float
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and in what way: the numbers that the sentence is made from."""
+
+    position: str
+    axis: Literal["x", "y", "z"]
+    axis_share: Unit
+    """Of the energy that the three axes have beyond, or short of, what is expected; where it is small, the sentence
+    names no axis."""
+    start_s: float
+    """Seconds before the end of the window (negative)."""
+    end_s: float
+    aspect: Literal["posture", "movement", "abruptness", "span", "trembling", "stepping", "echo"]
+    """What differs; `echo`: what was strange just before still counts."""
+    difference: float
+    """From the closest normal pattern in standard deviations of normal wear; above = positive."""
+    truth: Unit = 1.0
+    """How truly the words of the sentence describe these numbers."""
+
+
+class Closest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The normal pattern that is most like it."""
+
+    distance: Annotated[float, msgspec.Meta(ge=0)]
+    """Root mean square, in standard deviations of normal wear."""
+    time: str | None = None
+    """End of the window of the wearer's own normal wear; absent = none is known yet, and that of others stands in."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fewest stretches that, replaced by what the model expects, would have let `normal` stand: tried, by scoring
+    it again. A fact about the model, not about the person.
+    """
+
+    places: list[Place]
+    verdict: list[Literal["normal", "noise", "novelty"]]
+    """What the verdict would have been."""
+    p_value: Unit
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would leave one label of an abstention: tried, by judging it again."""
+
+    needs: Literal["signal", "wear", "readings", "budget"]
+    """A clean signal of `position`; `minutes` more of normal wear; to know whether it was measured right; to allow
+    `per_day` false alarms a day."""
+    verdict: list[Literal["normal", "noise", "novelty"]]
+    """What it would be; of `readings`, if it was measured right."""
+    otherwise: list[Literal["normal", "noise", "novelty"]] = []
+    """Of `readings`: if it was measured wrong."""
+    position: str = ""
+    fault: str = ""
+    """What is wrong there, one of the names in `quality`."""
+    minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    per_day: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The explanation in numbers; the whole of it is sent on request, see `.../command/explain`."""
+
+    account: Account | None = None
+    closest: Closest | None = None
+    change: Change | None = None
+    """Of an alarm; absent = no replacement within these seconds changes it."""
+    resolution: Resolution | None = None
+    """Of an abstention."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class LimbChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed between two limbs."""
+
+    measure: Literal["use_ratio", "step_symmetry"]
+    """Use of the watched arm over that of the other; step time of the watched leg over that of the other."""
+    reference: Literal["healthy", "own"]
+    """Against healthy people, or against the wearer's own days before."""
+    watched: Literal["left", "right"]
+    """The paretic or injured side, or the one that is compared with the other."""
+    size: float
+    """Relative to the reference: -0.2 = a fifth less."""
+    interval: tuple[float, float]
+    """95 % interval of `size`."""
+    value: float
+    """The measure now: mean over the days since."""
+    since: str
+    """When it began, as far as can be told."""
+    days: Annotated[int, msgspec.Meta(ge=1)]
+    """Judged days since then."""
+    evidence: float | None = None
+    """e-value of the sequential test; null against healthy people, where the interval on all days decides."""
+    false_event_days: float
+    """At most one false event in so many judged days on average, as long as days without change are alike."""
+    hours: list[Annotated[int, msgspec.Meta(ge=0, le=23)]] = []
+    """Hours of the gateway's day in which the watched limb's share fell or rose most, strongest first."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the arms did in an hour or a day. Pairs are (watched, other); null = withheld or not heard."""
+
+    period: Literal["hour", "day"]
+    profile: Literal["stroke", "return_to_play", "general"]
+    watched: Literal["left", "right"]
+    worn_h: float
+    """Hours in which both sensors were surely worn; all other figures are of these hours."""
+    one_sided_h: float
+    """Hours in which only one was: left out for both arms, never taken for an arm at rest."""
+    walking_h: float
+    use_h: dict[str, tuple[float, float]]
+    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking): hours of use of each arm."""
+    use_ratio: dict[str, Estimate] = {}
+    magnitude_ratio: float | None = None
+    bilateral_magnitude: float | None = None
+    variation_ratio: float | None = None
+    sync_s: float | None = None
+    """Doubt about the clocks of the pair; null = not known."""
+    withheld: Literal[
+        "", "too_little_wear", "too_little_use", "clocks_apart", "one_arm", "sides_swapped", "one_wrist"
+    ] = ""
+    """Why figures are missing."""
+    healthy: tuple[float, float] | None = None
+    """Range of the use ratio in healthy people."""
+    own: Estimate | None = None
+    """The wearer's own mean use ratio (rule `free`) since the last change, with its interval."""
+    own_days: Annotated[int, msgspec.Meta(ge=0)] = 0
+    minutes: list[tuple[float | None, float | None]] = []
+    """Of a day: minutes of use of each arm in each hour of the gateway's day."""
+
+
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event. Times are ISO 8601 in UTC; scores: higher = stranger."""
 
@@ -146,6 +303,12 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The places that raised the score most, strongest first."""
     shift: Shift | None = None
     """Of a drift: how far, which way, since when."""
+    why: Why | None = None
+    """Why, in numbers: what `sentence` says."""
+    limbs: LimbChange | None = None
+    """Of `arm_use_change` and `asymmetry_change`."""
+    summary: Summary | None = None
+    """Of `summary`."""
     bundle: str
     """Identity of the model bundle."""
     bundle_digest: str
@@ -242,8 +405,25 @@ class Topics(msgspec.Struct, frozen=True):
     def ack(self, consumer: str = "+") -> str:
         return f"{self.root}/ack/{consumer}"
 
+    @property
+    def ask(self) -> str:
+        return f"{self.root}/command/explain"
+
+    def explanation(self, wearer: str) -> str:
+        return f"{self.root}/wearer/{wearer}/explanation"
+
     def event(self, wearer: str, kind: str) -> str:
         return f"{self.root}/wearer/{wearer}/event/{kind}"
+
+    def summary(self, wearer: str, period: str) -> str:
+        return f"{self.root}/wearer/{wearer}/summary/{period}"
+
+    def of(self, event: Event) -> str:
+        """Where an event goes."""
+        data = event.data
+        if data.summary is not None:
+            return self.summary(data.wearer, data.summary.period)
+        return self.event(data.wearer, data.kind)
 
     def state(self, wearer: str) -> str:
         return f"{self.root}/wearer/{wearer}/state"

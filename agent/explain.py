@@ -1,80 +1,132 @@
-"""Verdicts -> explanations: which limb, which axis, when, and in what way, as shares that add up to the score.
+"""Why a window got its verdict: exact shares, the closest normal wear, what would have changed it; numbers, no words.
 
-The shares come from `agent.attribute`; a part of the embedding sees only its own axis around its own segment
-(`training.model`), so they are local. Some may be negative: they lowered the score, and are not told. The positions
-that did not set the score contribute nothing to it; their own scores stand beside it in the event.
+`Explainer` is asked only for the few windows that are told. The words are made from these numbers by `words`, so what
+is said and what is counted cannot differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from agent.records import AXES, Explanation, Singles
+from agent.account import Account, account
+from agent.attribute import Decomposition, decompose
+from agent.expect import learn_expectation
+from agent.familiar import Familiar, Seen
+from agent.intervene import BEFORE, Intervention, intervene
+from agent.judge import Judge, Judged
+from agent.past import LAGS
+from agent.records import NORMAL, Singles
+from agent.resolve import Resolution, resolve
+from agent.retrial import Retrial
 
-DESCRIPTOR_WORDS = (
-    ("another posture than usual", "another posture than usual"),
-    ("stronger movement than usual", "weaker movement than usual"),
-    ("more abrupt than usual", "smoother than usual"),
-    ("a wider span than usual, as in an impact", "a narrower span than usual"),
-)
-"""Words for each descriptor above and below the nearest normal pattern."""
+Recent = Callable[[int, float, int], Singles]
+"""Slot of a stream, time, count -> (3, count) samples in g up to that time, NaN = unknown."""
 
 
-def explain(
-    *,
-    positions: Sequence[str],
-    leading: int,
-    shares: Singles,
-    above: Singles,
-    offset: float,
-    window_s: float,
-) -> Explanation:
-    """Explain one window.
+@dataclass(frozen=True, slots=True)
+class Why:
+    """All that explains one window; what needs a score is None where there is none."""
 
-    Args:
-        positions: positions heard.
-        leading: index in `positions` of the one that set the score.
-        shares: (4 axes, segments, 4 descriptors) contributions of that position, see `attribute.contributions`.
-        above: (4 axes, segments, 4 descriptors) embedding minus nearest prototype: sign = above or below normal.
-        offset: the part of the score that belongs to no place, see `attribute`.
-        window_s: length of the window in seconds.
+    positions: tuple[str, ...]
+    segment_s: float
+    samples_g: Singles
+    """(positions, 3, samples) of the window, NaN = missing."""
+    decomposition: Decomposition | None = None
+    account: Account | None = None
+    closest: Seen | None = None
+    """The wearer's own; None = none is known yet."""
+    away: float = 0.0
+    """From the closest pattern of the population: root mean square over the numbers of the embedding."""
+    level_g: Singles | None = None
+    """(positions, segments, 4 axes) of the closest normal pattern, the wearer's own where there is one."""
+    spread_g: Singles | None = None
+    """Its standard deviation."""
+    intervention: Intervention | None = None
+    resolution: Resolution | None = None
+    before_s: float = 0.0
+    """Length of the place before the window, see `intervene`."""
+
+    def when(self, segment: int) -> tuple[float, float]:
+        """From and to, in seconds before the window's end (negative); of `BEFORE` with its own length."""
+        window_s = self.segment_s * self.segments
+        if segment == BEFORE:
+            return round(-window_s - self.before_s, 3), round(-window_s, 3)
+        return round(segment * self.segment_s - window_s, 3), round((segment + 1) * self.segment_s - window_s, 3)
+
+    @property
+    def segments(self) -> int:
+        """Parts of the window."""
+        return 0 if self.level_g is None else int(self.level_g.shape[1])
+
+
+class Explainer:
+    """Explains windows of one gateway; remembers what normal wear of each wearer looked like."""
+
+    def __init__(self, judge: Judge, recent: Recent) -> None:
+        """`judge`: that judged the windows; `recent`: fetches what a stream sent before a window."""
+        layout = judge.model.layout
+        self._judge, self._recent = judge, recent
+        self._before = LAGS * layout.hop_samples
+        self.expectation = learn_expectation(judge.scorer, layout)
+        self.familiar = Familiar(judge.model.prototypes.places.shape[1])
+
+    def explain(self, judged: Judged, window: int, positions: Sequence[str]) -> Why:
+        """One window; `positions` are those of its rows."""
+        end_s = float(judged.windows.end_s[window])
+        self.familiar.learn(judged, end_s)
+        retrial = self.retrial(judged, window)
+        labels, layout = judged.verdicts.labels[window], self._judge.model.layout
+        resolution = resolve(retrial) if labels.sum() > 1 else None
+        samples, leading = judged.windows.samples_g[retrial.rows], retrial.leading
+        if leading < 0:
+            return Why(tuple(positions), layout.window_s / layout.segments, samples, resolution=resolution)
+        found = decompose(retrial.anatomy, retrial.family, leading, self._judge.model.prototypes)
+        reading = retrial.anatomy.reading
+        closest = self._closest(judged, retrial, end_s)
+        patterns = reading.embedding.reshape(reading.from_prototype.shape) - reading.from_prototype
+        if closest is not None:
+            patterns[leading] = closest.place.reshape(patterns.shape[1:])
+        level, spread = self.expectation.level_and_spread(patterns)
+        alarm = not labels[NORMAL] and retrial.reproduced()
+        segment_s = layout.window_s / layout.segments
+        return Why(
+            positions=tuple(positions),
+            segment_s=segment_s,
+            samples_g=samples,
+            decomposition=found,
+            account=account(found, retrial, self.expectation, positions[leading]),
+            closest=closest,
+            away=float(np.sqrt((reading.from_prototype[leading] ** 2).mean())),
+            level_g=level,
+            spread_g=spread,
+            intervention=intervene(retrial, self.expectation) if alarm else None,
+            resolution=resolution,
+            before_s=self._before / layout.rate_hz,
+        )
+
+    def retrial(self, judged: Judged, window: int) -> Retrial:
+        """To judge a window again with something changed."""
+        windows = judged.windows
+        rows = np.flatnonzero(windows.owner == window)
+        start_s = float(windows.end_s[window]) - self._judge.model.layout.window_s
+        before = [self._recent(int(slot), start_s, self._before) for slot in windows.stream[rows]]
+        stretches = np.concatenate([np.stack(before), windows.samples_g[rows]], axis=2)
+        return Retrial(self._judge, judged, window, stretches)
+
+    def _closest(self, judged: Judged, retrial: Retrial, end_s: float) -> Seen | None:
+        row = retrial.leading
+        stream = int(judged.windows.stream[retrial.rows[row]])
+        return self.familiar.closest(stream, retrial.anatomy.reading.embedding[row], end_s)
+
+
+def strongest(places: Singles, count: int = 3) -> list[tuple[int, int, int, float]]:
+    """The places that raised the score most: (position, axis, segment, share of all that raised it).
+
+    `places`: (positions, 4 axes, segments); what lowered the score is left out.
     """
-    placed = np.zeros((len(positions), *shares.shape[:2]), np.float32)
-    placed[leading] = shares.sum(axis=2)
-    segment_s = window_s / shares.shape[1]
-    sentence = _sentence(positions[leading], shares, above, segment_s)
-    return Explanation(tuple(positions), placed, offset, segment_s, sentence)
-
-
-def strongest(explanation: Explanation, count: int = 3) -> list[tuple[str, str, float, float, float]]:
-    """The places that raised the score most: (position, axis, start_s, end_s, share), times before the window's end.
-
-    `share`: of all that raised it; what lowered it is left out.
-    """
-    total = float(np.maximum(explanation.contributions, 0).sum())
-    order = np.argsort(explanation.contributions, axis=None)[::-1][:count]
-    found = []
-    for position, axis, segment in zip(*np.unravel_index(order, explanation.contributions.shape), strict=True):
-        share = float(explanation.contributions[position, axis, segment]) / max(total, 1e-9)
-        if share <= 0:
-            break
-        start = (int(segment) - explanation.contributions.shape[2]) * explanation.segment_s
-        end = start + explanation.segment_s
-        found.append((explanation.positions[position], AXES[axis], round(start, 3), round(end, 3), round(share, 4)))
-    return found
-
-
-def _sentence(position: str, shares: Singles, above: Singles, segment_s: float) -> str:
-    """`left wrist, mostly along y (62 %), 1.3 to 0.6 s before the window's end: stronger movement than usual`."""
-    total = max(float(np.maximum(shares.sum(axis=2), 0).sum()), 1e-9)  # over places, as `strongest`
-    segment = int(shares.sum(axis=(0, 2)).argmax())
-    axes = shares[:, segment].sum(axis=1)
-    axis = int(axes.argmax())
-    descriptor = int(shares[:, segment].sum(axis=0).argmax())
-    lower = float(above[:, segment, descriptor].sum()) < 0
-    begin = (shares.shape[1] - segment) * segment_s
-    where = "over all axes" if axis == AXES.index("magnitude") else f"mostly along {AXES[axis]}"
-    where += f" ({axes[axis] / total:.0%})"
-    when = f"{begin:.1f} to {max(begin - segment_s, 0):.1f} s before the window's end"
-    words = DESCRIPTOR_WORDS[descriptor][int(lower)]
-    return f"{position.replace('_', ' ')}, {where}, {when}: {words}"
+    total = float(np.maximum(places, 0).sum())
+    order = np.argsort(places, axis=None)[::-1][:count]
+    each = zip(*(index.tolist() for index in np.unravel_index(order, places.shape)), strict=True)
+    told = [(position, axis, segment, float(places[position, axis, segment])) for position, axis, segment in each]
+    return [(position, axis, segment, value / total) for position, axis, segment, value in told if value > 0]

@@ -18,6 +18,7 @@ from agent.clock import Clock
 from agent.connection import Message, send
 from agent.counters import Counters
 from agent.errors import OutboxError
+from agent.events import RETAINED
 from agent.outbox import Outbox, Row
 from agent.settings import Delivery
 
@@ -187,7 +188,7 @@ class Flight:
     def _send(self, client: Client, row: Row, behind: bool) -> None:
         try:
             payload = _as_historical(row.payload) if behind else row.payload
-            self._under_way[send(client, Message(row.topic, payload), qos=1)] = row
+            self._under_way[send(client, Message(row.topic, payload, retain=row.topic.endswith(RETAINED)), qos=1)] = row
         except ValueError as error:  # spoilt on the disk: no JSON any more, or a topic that MQTT does not allow
             self._refuse(row.seq, str(error))
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.asks import AskBox
+from agent.audit import AuditLog
+from agent.changes import settings_changes
 from agent.clock import Clock
 from agent.contract.schemas import identities
 from agent.counters import Counters, worth_a_line
@@ -25,11 +28,14 @@ from agent.sources import Source
 from agent.sources.mqtt import MqttSource
 from agent.sources.tail import Tail
 from agent.vitals import write_vitals
+from agent.whole import Kept
 
 log = logging.getLogger("veille")
 
 STEP_S = 0.2
 """Seconds between two steps of the pipeline."""
+TALLY_S = 3600.0
+"""Acknowledgements are summed up in the audit log this often: one line for each would be a flood."""
 
 
 class BundleName(Protocol):
@@ -39,10 +45,19 @@ class BundleName(Protocol):
     def id(self) -> str: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
 
 
 class Steps(Protocol):
-    """What the gateway asks of the pipeline (`agent.pipeline.Pipeline`)."""
+    """What the gateway asks of the pipeline (`agent.shadow.Shadowed`)."""
+
+    @property
+    def bundle(self) -> BundleName:
+        """The one that speaks now."""
+
+    def explained(self, event_id: str) -> Kept | None:
+        """What explains an event, if it is kept."""
 
     def step(self, now_s: float) -> list[Event]:
         """Read what has come by `now_s`, score it, put events into the outbox; returns them."""
@@ -76,9 +91,13 @@ class Gateway:
     outbox: Outbox
     publisher: Publisher
     counters: Counters
+    audit: AuditLog
     started_s: float
     notifier: Notifier
     health_due_s: float = 0.0
+    tally_due_s: float = 0.0
+    described: str = ""
+    """Digest of the bundle that subscribers were told of."""
     slowest_s: float = 0.0
     """Longest step since the last health message."""
     told: dict[str, int] = field(default_factory=dict)
@@ -100,6 +119,8 @@ class Gateway:
             self._tell_put_error(error)
         for wearer, state in self.pipeline.states().items():
             self.publisher.publish_state(wearer, state)
+        if self.pipeline.bundle.digest != self.described:
+            self.describe()
         now_s = self.clock.now_s()
         self.slowest_s = max(self.slowest_s, now_s - began_s)
         # Also where the wall clock was set back: silence would look like death.
@@ -107,6 +128,9 @@ class Gateway:
             self.health_due_s = now_s + self.settings.health_s
             self._tell_health(self.health(now_s))
             self.slowest_s, self.told = 0.0, self.counters.snapshot()
+        if now_s >= self.tally_due_s or self.tally_due_s - now_s > TALLY_S:
+            self.tally_due_s = now_s + TALLY_S
+            self.sum_up()
 
     def _tell_health(self, health: dict[str, Any]) -> None:
         """To the broker, to the file that `veille doctor` reads, and in one line to the service manager."""
@@ -116,6 +140,17 @@ class Gateway:
             write_vitals(Path(self.settings.state_dir), health)
         except OSError:  # a full disk is told by the outbox's own counters
             self.counters.count("vitals_errors")
+
+    def describe(self) -> None:
+        """Tell which bundle speaks."""
+        bundle = self.pipeline.bundle
+        self.publisher.describe(describe_gateway(self.settings, bundle, self.outbox.epoch))
+        self.described = bundle.digest
+
+    def sum_up(self) -> None:
+        """One line in the audit log for each consumer that has acknowledged since the last time."""
+        for consumer, (many, low, high) in self.publisher.take_tally().items():
+            self.audit.write("acknowledged", consumer=consumer, events=many, from_seq=low, to_seq=high)
 
     def health(self, now_s: float) -> dict[str, Any]:
         """Queue, losses, delay and memory; the pipeline's own figures are added.
@@ -140,6 +175,12 @@ class Gateway:
             "counters": counts,
             "recent": {name: n - self.told.get(name, 0) for name, n in counts.items() if n > self.told.get(name, 0)},
             "latest_refusals": list(self.counters.latest),
+            "audit": {
+                "entries": self.audit.head.seq,
+                "head": self.audit.head.digest,
+                "waiting": self.audit.waiting,
+                "errors": self.audit.errors,
+            },
             **self.pipeline.health(),
         }
 
@@ -170,7 +211,7 @@ class Gateway:
 def run(
     settings: Settings,
     clock: Clock,
-    bundle: BundleName,
+    audit: AuditLog,
     make_pipeline: Callable[[Source, Outbox, Counters], Steps],
     stop: threading.Event,
     notifier: Notifier | None = None,
@@ -181,8 +222,8 @@ def run(
     Args:
         settings: of this gateway.
         clock: the wall's, but in a demonstration.
-        bundle: what is told of the model.
-        make_pipeline: called once the outbox is open.
+        audit: where what is done is written down.
+        make_pipeline: opens the bundle, once the outbox is open and while the source connects: a start is quick.
         stop: ends the loop.
         notifier: who is told that we live; none = nobody.
         runtime_dir: a folder in memory that keeps the last seconds of packets over a restart; none = not kept.
@@ -198,14 +239,17 @@ def run(
         closing(Outbox.open(path, settings.outbox, clock)) as outbox,
         closing(_source(settings, topics, counters, clock, runtime_dir)) as source,
     ):
-        describe = describe_gateway(settings, bundle, outbox.epoch)
-        publisher = Publisher(
-            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery
-        )
         pipeline = make_pipeline(source, outbox, counters)
-        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, clock.now_s(), notifier)
+        describe = describe_gateway(settings, pipeline.bundle, outbox.epoch)
+        asks = AskBox(pipeline.explained, topics, counters, settings.signals_in_explanations)
+        publisher = Publisher(
+            outbox, settings.broker, topics, clock, counters, describe=describe, delivery=settings.delivery, asks=asks
+        )
+        gateway = Gateway(settings, clock, pipeline, outbox, publisher, counters, audit, clock.now_s(), notifier)
+        gateway.described, gateway.tally_due_s = pipeline.bundle.digest, gateway.started_s + TALLY_S
         clean = False  # anything else lets the broker tell that we are gone
         try:
+            _tell_start(audit, settings, pipeline.bundle, outbox.epoch)
             publisher.start()
             stop_on_signals(stop)
             notifier.ready()
@@ -217,6 +261,20 @@ def run(
             clean = True
         finally:
             publisher.stop(clean)
+            gateway.sum_up()
+            audit.write("stop", epoch=outbox.epoch, clean=clean)
+
+
+def _tell_start(audit: AuditLog, settings: Settings, bundle: BundleName, epoch: int) -> None:
+    """Who begins to watch with what; a start without a stop before it says that the last one died."""
+    audit.write("start", epoch=epoch, version=_version(), bundle=bundle.id, digest=bundle.digest, origin=bundle.origin)
+    try:
+        changes = settings_changes(settings, Path(settings.state_dir))
+    except OSError as error:
+        log.warning("settings of this start cannot be remembered: %s", error.strerror)
+    else:
+        if changes:
+            audit.write("settings", **changes)
 
 
 def _source(

@@ -22,6 +22,9 @@ from agent.records import RuntimeName
 ALPHA = 1 / 120
 """Level at which the golden verdicts were made; fixed, so that settings do not change the exam."""
 
+FEWEST_SCORED = 0.5
+"""A network that answers NaN agrees with its own NaNs: this share of the golden rows must have a score."""
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -75,6 +78,8 @@ def check_golden(arrays: Arrays, model: Model, tolerance: float, runtime: Runtim
         found = _replayed(recording, model)
         if len(found["score"]) == 0:
             raise BundleError("golden.npz: holds no window to examine")
+        if not np.isfinite(found["embedding"]).all() or np.isfinite(found["score"]).mean() < FEWEST_SCORED:
+            raise BundleError("the network gives no numbers; make the bundle again")
         found = {key: values for key, values in found.items() if key in arrays or key not in LATER}
         _compare({key: arrays.get(f"{runtime}_{key}", arrays[key]) for key in found}, found, tolerance)
         _compare_verdicts(arrays["labels"], found["labels"])

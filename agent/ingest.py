@@ -123,6 +123,11 @@ class Streams:
         """Gateway minus device clock, per stream, as applied."""
         return {stream.name: stream.clock.offset_s for stream in self._streams.values()}
 
+    def clocks(self, wearer: str, positions: list[str]) -> list[DeviceClock]:
+        """Clocks of those of these positions of a wearer that have been heard."""
+        found = [self._streams.get((wearer, position)) for position in positions]
+        return [stream.clock for stream in found if stream is not None]
+
     def _checked(self, packet: Packet, where: str) -> Booleans:
         """(n,) which samples are there; at least one is."""
         if len(packet.times_s) == 0:
@@ -223,6 +228,13 @@ class Streams:
         """The packet lies wholly before what has been written: sent twice, or too late."""
         name = "duplicate_packets" if stream.sanity.seen(packet) else "late_packets"
         self.counters.count(name)
+
+    def recent(self, slot: int, end_s: float, count: int) -> Singles:
+        """(3, count) what one stream wrote up to `end_s`; NaN where nothing was, or where it is no longer held."""
+        until = round(end_s * self.layout.rate_hz)
+        cells = np.arange(until - count, until)
+        held = (cells < self.written[slot]) & (cells >= max(self.first[slot], self.written[slot] - RING_CELLS))
+        return np.where(held, self.ring[slot][:, cells % RING_CELLS], np.nan).astype(np.float32)
 
     def heard(self) -> Booleans:
         """(streams,) streams that have written at least one cell."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.anatomy import Anatomy
 from agent.calibrate import Calibration
 from agent.discovery import Discovery
 from agent.evidence import Layer, Testimony, Witness
@@ -13,7 +14,7 @@ from agent.prudence import Prudence
 from agent.quality import Assessor
 from agent.records import PARTS, Booleans, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
-from agent.score import Anatomy, Prototypes, Rows, Scorer
+from agent.score import Prototypes, Rows, Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Judged:
     """(m,) strongest evidence of a fault of each row, from physics alone."""
     trust: Trust
     """(m,) was it measured right?"""
+    spoken: Trust
+    """(n,) the trust in the position that speaks for each window."""
     verdicts: Verdicts
     standing: Standing
 
@@ -88,14 +91,14 @@ class Judge:
         self.model = model
         self._assessor = Assessor(layout.rate_hz)
         self._witness = Witness(model.layer, len(layout.families), layout.segments)
-        self._scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
+        self.scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
         self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head, Discovery(false_share))
 
     def judge(self, windows: Windows) -> Judged:
         """Judge n windows with m rows; of one wearer never before those already judged."""
         found = self.measure(windows)
         surprise, verdicts, standing = self.prudence.answer(windows, found.population, found.spoken)
-        seen = (found.quality, found.scores, found.anatomy, surprise, found.fault, found.trust)
+        seen = (found.quality, found.scores, found.anatomy, surprise, found.fault, found.trust, found.spoken)
         return Judged(windows, *seen, verdicts, standing)
 
     def measure(self, windows: Windows) -> Measured:
@@ -103,7 +106,7 @@ class Judge:
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s)
-        scores, anatomy = self._scorer.score(
+        scores, anatomy = self.scorer.score(
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )
         fault = quality.faults().max(axis=1, initial=0.0)

@@ -46,7 +46,8 @@ class Known:
             before: (m, LAGS, d) one, two, three hops earlier.
             known: (m, LAGS) where that is known.
         """
-        return self._forward(joined(embedding, before, known))[2]
+        one = np.maximum(joined(embedding, before, known) @ self.first + self.first_bias, 0)
+        return np.asarray(np.maximum(one @ self.second + self.second_bias, 0) @ self.last + self.last_bias)
 
     def shares(self, embedding: Singles, before: Singles, known: Booleans, normal: Singles) -> Singles:
         """(m, d) what each number of the embedding adds to the logit beyond that of the nearest normal place.
@@ -56,26 +57,17 @@ class Known:
         which is spread in proportion.
         """
         away = embedding - normal
-        total = np.zeros_like(away)
-        for stride in range(STRIDES):
-            place = normal + (stride + 0.5) / STRIDES * away
-            total += self._gradient(joined(place, before, known))[:, : away.shape[1]] / STRIDES
-        shares = total * away
+        (m, d), steps = away.shape, (np.arange(STRIDES, dtype=np.float32) + 0.5) / STRIDES
+        places = (normal[:, None] + steps[:, None] * away[:, None]).reshape(m * STRIDES, d)
+        held = self.first_bias + joined(np.zeros_like(away), before, known) @ self.first  # what is held fast
+        one = np.maximum(places @ self.first[:d] + np.repeat(held, STRIDES, axis=0), 0)
+        back = ((one @ self.second + self.second_bias > 0) * self.last) @ self.second.T * (one > 0)
+        slope = back.reshape(m, STRIDES, self.first.shape[1]).mean(axis=1) @ self.first[:d].T
+        shares = np.asarray(slope * away)
         want = self.evidence(embedding, before, known) - self.evidence(normal, before, known)
         short = want - shares.sum(axis=1)
         weight = np.abs(shares) + 1e-9
         return np.asarray(shares + short[:, None] * weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)
-
-    def _forward(self, inputs: Singles) -> tuple[Singles, Singles, Singles]:
-        one = np.maximum(inputs @ self.first + self.first_bias, 0)
-        two = np.maximum(one @ self.second + self.second_bias, 0)
-        return one, two, two @ self.last + self.last_bias
-
-    def _gradient(self, inputs: Singles) -> Singles:
-        """(m, (1 + LAGS) * d) of the logit."""
-        one, two, _ = self._forward(inputs)
-        back = ((two > 0) * self.last) @ self.second.T
-        return np.asarray((back * (one > 0)) @ self.first.T)
 
 
 def joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:

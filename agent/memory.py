@@ -29,8 +29,8 @@ MAGIC = b"veille-wearers/1\n"
 SAVE_S = 900.0
 """Seconds between two saves: 45 kB a wearer, so a card of flash memory lives for decades."""
 LARGEST_BYTES = 1 << 30
-KEPT_FILES = 2
-"""Of this bundle and of the one before."""
+KEPT_FILES = 3
+"""Of this bundle, of the one before, and of one that runs as a shadow."""
 
 Arrays = dict[str, NDArray[Any]]
 

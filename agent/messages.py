@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from agent.events import Why
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 MOST_ACKS = 1000
 """Acknowledgements in one message."""
@@ -40,6 +42,48 @@ class Acks(msgspec.Struct, frozen=True, kw_only=True):
     """Send me again, now, what I have not acknowledged; said after a subscription begins."""
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """`.../command/explain`, from anyone who may: send the whole explanation of an event."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    """The event's `id`."""
+    picture: bool = False
+    """With an SVG of it."""
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """`.../wearer/{wearer}/explanation`, on request: every share of a score; `shares` and `rest` sum to `score`."""
+
+    id: str
+    """Of the event."""
+    revision: Count
+    wearer: str
+    time: str
+    sentence: str
+    score: float | None
+    positions: list[str]
+    axes: list[str]
+    aspects: list[str]
+    """In what way: four descriptors, then the bands from 3 to 8 Hz (trembling) and from 0.5 to 3 Hz (stepping)."""
+    segment_s: float
+    """Length of a segment; the last ends with the window."""
+    shares: list[list[list[list[float]]]]
+    """By position, axis, segment and aspect: what each added to the score."""
+    rest: dict[str, float]
+    """What belongs to no place: `level` (of a normal window), `echo`, `habit`, `before`, `other_legs`, `merging`."""
+    level_g: list[list[list[float]]]
+    """By position, segment and axis: the mean that was measured."""
+    spread_g: list[list[list[float]]]
+    """The standard deviation that was measured."""
+    expected_level_g: list[list[list[float]]]
+    """The mean that the model expects: that of the closest normal pattern."""
+    expected_spread_g: list[list[list[float]]]
+    why: Why | None
+    """As in the event."""
+    picture: str = ""
+    """SVG; empty where none was asked for."""
+
+
 class Drop(msgspec.Struct, frozen=True, kw_only=True):
     """Events of one kind that were given up because disk or budget was full."""
 
@@ -66,6 +110,45 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing has come of this wearer for a minute, whatever the verdict says."""
     worn: bool
     window_end: str
+
+
+class AuditHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the audit log ends: keep it, and a log that was rewritten is found out (`veille audit verify --head`)."""
+
+    entries: Count
+    head: str
+    """SHA-256 of the last line."""
+    waiting: Count
+    """Lines that the disk has not taken yet."""
+    errors: Count
+
+
+class BundleChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One bundle gave way to another."""
+
+    time: str
+    bundle: str
+    digest: str
+    """Empty = the bundle of the settings."""
+    before: str
+    reason: str
+
+
+class BundleState(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle speaks, and why."""
+
+    id: str
+    digest: str
+    origin: Literal["shipped", "signed", "unverified", "unsigned"]
+    """Where it comes from, as far as that could be checked."""
+    phase: str
+    """`in service`, also with another as its shadow, or `on trial`."""
+    runtime: str
+    """The library that runs its network."""
+    switches: list[BundleChange]
+    """The latest, newest first."""
+    compared: dict[str, Any] | None = None
+    """Half-minutes with alarms, doubts, without scores, of the old one and the new one, while there are two."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +181,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What really computes the network."""
     provider_asked: str = ""
     """What should: another one where that could not be had."""
+    audit: AuditHead | None = None
+    bundle: BundleState | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

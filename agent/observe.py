@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from agent.counters import Counters
-from agent.events import iso_time
+from agent.events import Event, iso_time
+from agent.explain import Why
 from agent.ingest import Streams
 from agent.judge import Judged
 from agent.records import CAUSES, LABELS
@@ -14,10 +15,11 @@ from agent.silence import Hearing
 
 
 class Observer:
-    """Keeps the latest verdict of each wearer; hands every judged tick on to `on_judged`, if anyone listens."""
+    """Keeps the latest verdict of each wearer; hands every judged tick and every explanation on, if anyone listens."""
 
     def __init__(self, streams: Streams, counters: Counters) -> None:
         self.on_judged: Callable[[Judged], None] | None = None
+        self.on_explained: Callable[[Event, Why], None] | None = None
         self._streams = streams
         self._counters = counters
         self._last: dict[int, dict[str, Any]] = {}
@@ -36,6 +38,11 @@ class Observer:
         self._hearing.hear(latest, now_s)
         if self.on_judged:
             self.on_judged(judged)
+
+    def explained(self, event: Event, why: Why) -> None:
+        """An event has been made: hand it on with all that explains it."""
+        if self.on_explained:
+            self.on_explained(event, why)
 
     def look_for_silence(self, now_s: float) -> None:
         """A wearer of whom nothing comes any more must not look quiet: `silent` in the state."""

@@ -18,13 +18,17 @@ from agent.decide import level
 from agent.departure import Departures
 from agent.errors import PacketError
 from agent.events import PRIORITIES, Event, Topics
+from agent.explain import Explainer
 from agent.ingest import Streams
 from agent.judge import Judge, Judged
+from agent.languages import LANGUAGES
+from agent.limbs.watch import Limbs
 from agent.memory import Memory
 from agent.observe import Observer
 from agent.settings import Settings
 from agent.sources import Source
 from agent.track import Change, Tracker
+from agent.whole import Explanations, Kept
 from agent.windows import Cutter
 
 MOST_WAITING = 10_000
@@ -61,16 +65,19 @@ class Pipeline:
         self._tracker = Tracker(settings.alarms, layout.hop_s, counters)
         model = bundle.model
         place, made = (settings.site, settings.gateway), (bundle.id, bundle.digest)
-        sender = Sender(*place, *made, alpha, layout, model.prototypes, model.calibration)
-        self._composer = Composer(sender, self._streams.wearers, self._streams.positions)
+        sender = Sender(*place, *made, alpha, layout, model.calibration, LANGUAGES[settings.language])
+        explainer = Explainer(self._judge, self._streams.recent)
+        self._composer = Composer(sender, explainer, self._streams.wearers, self._streams.positions)
         self._absences = Absences(sender, self._streams, settings.wearers, settings.alarms.silence_s)
-        self._departures = Departures(sender, self._streams)
+        self._departures = Departures(sender, model.prototypes, self._streams)
+        self._limbs = Limbs(sender, self._streams, settings.limbs)
         prudence = self._judge.prudence
         prudence.adrift = self._departures.drift.widened
-        parts = prudence.remembered() | {"drift": self._departures.drift}
+        parts = prudence.remembered() | {"drift": self._departures.drift, "limbs": self._limbs}
         self._memory = Memory(folder, bundle.digest, parts, counters) if folder else None
         self._waiting: list[tuple[str, Event]] = []
         self.observer = Observer(self._streams, counters)
+        self.explanations = Explanations()
 
     def step(self, now_s: float) -> list[Event]:
         """Take what has come by `now_s`, judge what is due, keep the events; returns them.
@@ -89,7 +96,7 @@ class Pipeline:
         events += self._advance(now_s)
         self.observer.look_for_silence(now_s)
         events += self._told(self._tracker.silence(now_s), None, now_s)
-        events += self._absences.look(now_s)
+        events += self._absences.look(now_s) + self._limbs.look(now_s)
         self._keep(events)
         self._remember(now_s)
         return events
@@ -116,17 +123,31 @@ class Pipeline:
         self._keep(events)
         return events
 
+    @property
+    def wearers(self) -> list[str]:
+        """Pseudonym of each wearer slot; grows as they are heard."""
+        return self._streams.wearers
+
     def health(self) -> dict[str, Any]:
         """Figures for `/health`."""
         runtime = {"provider": self._runtime.provider, "provider_asked": self._runtime.asked}
         prudence = self._judge.prudence
         told = {
-            "waiting": len(self._waiting),
+            "waiting": self.waiting,
             "absent": self._absences.names(),
             "calibration": prudence.health(self._streams.wearers),
             "false_share": round(prudence.discovery.share(), 3),
         }
         return self.observer.health() | self._departures.health() | runtime | told
+
+    @property
+    def waiting(self) -> int:
+        """Events that could not be kept yet."""
+        return len(self._waiting)
+
+    def explained(self, event_id: str) -> Kept | None:
+        """What explains an event, if it is kept."""
+        return self.explanations.find(event_id)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Wearer -> last verdict, only those that changed since the last call."""
@@ -140,17 +161,25 @@ class Pipeline:
             self._memory.recall(self._streams.wearers)
         judged = self._judge.judge(windows)
         self.observer.see(judged, now_s)
-        return self._told(self._tracker.follow(judged, now_s), judged, now_s) + self._departures.look(judged, now_s)
+        events = self._told(self._tracker.follow(judged, now_s), judged, now_s)
+        self._composer.learn(judged)
+        return events + self._departures.look(judged, now_s) + self._limbs.follow(windows, now_s)
 
     def _told(self, changes: list[Change], judged: Judged | None, now_s: float) -> list[Event]:
-        return [self._composer.compose(change, judged, now_s) for change in changes]
+        events = []
+        for change in changes:
+            event, why = self._composer.compose(change, judged, now_s)
+            self.explanations.keep(event, why)
+            self.observer.explained(event, why)
+            events.append(event)
+        return events
 
     def _remember(self, now_s: float, *, at_once: bool = False) -> None:
         if self._memory:
             self._memory.save(self._streams.wearers, now_s, at_once=at_once)
 
     def _keep(self, events: list[Event]) -> None:
-        self._waiting += [(self._topics.event(event.subject, event.data.kind), event) for event in events]
+        self._waiting += [(self._topics.of(event), event) for event in events]
         surplus = len(self._waiting) - MOST_WAITING
         if surplus > 0:
             self._counters.count("events_dropped", surplus)

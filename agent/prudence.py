@@ -51,7 +51,7 @@ class Prudence:
         self.adrift: Callable[[Integers], Floats] = lambda wearer: np.zeros(len(wearer))
         """(n,) slots -> standard deviations by which each wearer has drifted away; see `drift`."""
         self._head = head
-        self._wearers = 0
+        self._wearers, self._now_s = 0, -np.inf
         self.discovery = discovery or Discovery()
         self._regimes = Regimes(hop_s)
         self.own = Own(calibration.concentration, round(BLOCK_S / hop_s), alpha)
@@ -92,16 +92,39 @@ class Prudence:
         for number in range(int(turn.max(initial=0)) + 1):
             rows = np.flatnonzero(turn == number)
             places.append(rows)
-            now_s, own = float(windows.end_s[rows].max()), (population.of(rows), trust.of(rows))
-            parts.append(self._turn(now_s, windows.wearer[rows], cell[rows], *own))
+            self._now_s = float(windows.end_s[rows].max(initial=self._now_s))
+            own = (population.of(rows), trust.of(rows))
+            parts.append(self._turn(self._now_s, windows.wearer[rows], cell[rows], *own))
         surprises, verdicts, standings = zip(*parts, strict=True)
         return _together(places, surprises), _together(places, verdicts), _together(places, standings)
+
+    def again(
+        self,
+        windows: Windows,
+        regime: Integers,
+        population: Surprise,
+        trust: Trust,
+        alpha: Floats,
+        own: Own | None = None,
+    ) -> tuple[Surprise, Verdicts]:
+        """The same judgement of n windows with something changed; nothing is learnt.
+
+        Args:
+            windows: whose.
+            regime: (n,) as it was judged.
+            population: what is asked.
+            trust: (n,).
+            alpha: (n,) level.
+            own: another calibration of wearers, for example one that has learnt more.
+        """
+        strength = np.ones(len(regime)) if own else self._strength(windows.wearer)
+        surprise = (own or self.own).rank(population, cell_of(windows.wearer, regime), strength)
+        return surprise, decide(surprise, trust, alpha, self._head)
 
     def _turn(
         self, now_s: float, wearer: Integers, cell: Integers, population: Surprise, trust: Trust
     ) -> tuple[Surprise, Verdicts, Standing]:
-        strength = 1 / (1 + self.adrift(wearer) ** 2)  # adrift by one standard deviation: half
-        surprise = self.own.rank(population, cell, strength)
+        surprise = self.own.rank(population, cell, self._strength(wearer))
         self._wearers = max(self._wearers, int(wearer.max(initial=-1)) + 1)
         bound = self.discovery.level(now_s, self.level.base, self._wearers)
         verdicts = decide(surprise, trust, np.minimum(self.level.of(wearer), bound), self._head)
@@ -109,6 +132,10 @@ class Prudence:
         standing = Standing(cell % len(REGIMES), self.level.at_most_per_day(wearer), needed)
         self._learn(now_s, bound, cell, surprise, verdicts, _counts(population, trust))
         return surprise, verdicts, standing
+
+    def _strength(self, wearer: Integers) -> Floats:
+        """(n,) by how much own half-minutes count: adrift by one standard deviation, half."""
+        return np.asarray(1 / (1 + self.adrift(wearer) ** 2))
 
     def _learn(
         self, now_s: float, bound: float, cell: Integers, surprise: Surprise, verdicts: Verdicts, counts: Booleans

@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent import messages
 from agent.acks import AckBox
+from agent.asks import AskBox
 from agent.audience import Audience
 from agent.clock import Clock
 from agent.connection import Connection, Hooks, Message, send
@@ -44,6 +45,7 @@ class Publisher:
             those of `AckBox` (names that no other thread counts).
         describe: retained on `.../describe`.
         delivery: who must acknowledge, and how fast what waited is sent.
+        asks: answers those who ask for an explanation; None = nobody is answered.
 
     Raises:
         SettingsError: a password, certificate or key file cannot be read.
@@ -59,6 +61,7 @@ class Publisher:
         *,
         describe: dict[str, Any] | messages.Describe,
         delivery: Delivery | None = None,
+        asks: AskBox | None = None,
         back_off_s: tuple[float, float] = (0.5, 30.0),
     ) -> None:
         delivery = delivery or Delivery()
@@ -66,7 +69,7 @@ class Publisher:
         self._audience, self._announced = Audience(delivery), -1
         self._describe = Message(topics.describe, messages.encode(describe), retain=True)
         self._flight = Flight(outbox, clock, counters, delivery, self._audience)
-        self._acks = AckBox(outbox, self._audience, counters)
+        self._acks, self._asks = AckBox(outbox, self._audience, counters), asks
         self._board = Board()
         self._farewell: int | None = None
         self._settle_at = self._leaving_s = 0.0
@@ -102,6 +105,15 @@ class Publisher:
         """Publish the wearer's last verdict, retained; published again on every new connection."""
         self._board.pin(Message(self._topics.state(wearer), msgspec.json.encode(state), retain=True))
 
+    def describe(self, describe: dict[str, Any] | messages.Describe) -> None:
+        """Another bundle speaks from now on: replace what is retained on `.../describe`."""
+        self._describe = Message(self._topics.describe, messages.encode(describe), retain=True)
+        self._board.pin(self._describe)
+
+    def take_tally(self) -> dict[str, list[int]]:
+        """See `AckBox.take_tally`."""
+        return self._acks.take_tally()
+
     def stop(self, clean: bool = True) -> None:
         """Send what waits (for at most 2 s), publish `stopped` and disconnect; what is left stays in the outbox.
 
@@ -120,12 +132,18 @@ class Publisher:
         send(client, self._describe, qos=1)
         if self._audience.names:
             client.subscribe(self._topics.ack(), qos=1)
+        if self._asks is not None:
+            client.subscribe(self._topics.ask, qos=1)
         # Two of those that the broker accepts unacknowledged are for status and describe.
         self._flight.begin(max(1, min(IN_FLIGHT, accepted - 2)))
         self._board.show_again()
 
     def _hear(self, message: MQTTMessage) -> None:
-        if not message.retain and self._acks.take(message.topic, bytes(message.payload)):
+        if message.retain:
+            return
+        if self._asks is not None and message.topic == self._topics.ask:
+            self._asks.take(bytes(message.payload))
+        elif self._acks.take(message.topic, bytes(message.payload)):
             self._flight.backlog.ask()
 
     def _turn(self, client: Client) -> None:
@@ -134,6 +152,8 @@ class Publisher:
         for message in self._board.changed():
             send(client, message, qos=0)  # if it is lost, so is the connection, and `show_again` follows
         self._flight.drain(client)
+        for message in self._asks.answers() if self._asks is not None else ():
+            send(client, message, qos=0)  # if it is lost, it is asked for again
 
     def _settle(self) -> None:
         try:

@@ -199,19 +199,3 @@ class Standing:
     """(n,) false alarms a day below which the wearer's rate lies with 95 %."""
     needed: Floats
     """(n,) half-minutes of the wearer's own, in this regime, until the budget can be promised; inf = it never can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why one window got its score: contributions that add up to it."""
-
-    positions: tuple[str, ...]
-    """Positions heard, in the order of `contributions`."""
-    contributions: Singles
-    """(positions, 4 axes, segments): sum = score - `offset`; see `AXES`."""
-    offset: float
-    """The part of the score that belongs to no place: what a median normal window scores (negative)."""
-    segment_s: float
-    """Length of a segment in seconds; the last one ends where the window ends."""
-    sentence: str
-    """One plain English sentence."""

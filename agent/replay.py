@@ -4,6 +4,7 @@ import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 
 from agent import events as wire
+from agent import messages
 from agent.bundle import Bundle
 from agent.counters import Counters
 from agent.errors import RecordingError
@@ -21,6 +23,7 @@ from agent.recording import Recording, read_recording
 from agent.records import LABELS, PARTS
 from agent.settings import Settings
 from agent.sources.replay import ReplaySource
+from agent.whole import Kept, told
 
 TICK_S = 10.0
 """Recording time taken in one step; what is found does not depend on it."""
@@ -63,6 +66,7 @@ def replay_recordings(
     wearer: str | None = None,
     scores: TextIO | None = None,
     events: TextIO | None = None,
+    explanations: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReplaySummary:
     """Replay files one after the other, each as a wearing of its own.
@@ -74,6 +78,7 @@ def replay_recordings(
         wearer: pseudonym; default: the file's name.
         scores: gets the scores file.
         events: gets one event a line.
+        explanations: folder that gets the whole explanation of each event, as JSON and as a picture.
         on_progress: called with (recordings done, recordings in all).
 
     Raises:
@@ -87,7 +92,7 @@ def replay_recordings(
     for done, path in enumerate(paths):
         on_progress(done, len(paths))
         recording = read_recording(path, wearer)
-        ticks = _replay(recording, bundle, settings, keeper, counters)
+        ticks = _replay(recording, bundle, settings, keeper, counters, explanations)
         counters.count("recordings_without_windows", int(not ticks))  # empty, or shorter than a window
         for judged in ticks:
             windows += len(judged.windows.end_s)
@@ -99,13 +104,20 @@ def replay_recordings(
 
 
 def _replay(
-    recording: Recording, bundle: Bundle, settings: Settings, keeper: _FileKeeper, counters: Counters
+    recording: Recording,
+    bundle: Bundle,
+    settings: Settings,
+    keeper: _FileKeeper,
+    counters: Counters,
+    explanations: Path | None,
 ) -> list[Judged]:
     _check_positions(recording, bundle)
     source = ReplaySource(recording)
     pipeline = Pipeline(source, bundle, settings, keeper, counters)
     ticks: list[Judged] = []
     pipeline.observer.on_judged = ticks.append
+    if explanations is not None:
+        pipeline.observer.on_explained = lambda event, why: _write(explanations, recording.name, Kept(event, why))
     refusals = len(counters.latest)
     now_s = float(recording.times_s[0])
     while not source.ended:
@@ -115,6 +127,19 @@ def _replay(
     if not ticks and len(counters.latest) > refusals:
         raise RecordingError(f"{recording.name}: nothing could be used; {counters.latest[-1]}")
     return ticks
+
+
+def _write(folder: Path, name: str, kept: Kept) -> None:
+    """`<recording>-<seconds>-<kind>.json` and `.svg` for each window that was told; an end has none of its own."""
+    data = kept.event.data
+    if data.phase == "end":
+        return
+    at_s = datetime.fromisoformat(data.end).timestamp()
+    whole = told(kept, picture=True, trace=True)
+    path = folder / f"{name}-{at_s:.2f}-{data.kind}"
+    path.with_name(path.name + ".svg").write_text(whole.picture, encoding="utf-8")
+    plain = msgspec.structs.replace(whole, picture="")
+    path.with_name(path.name + ".json").write_bytes(messages.encode(plain) + b"\n")
 
 
 def _check_positions(recording: Recording, bundle: Bundle) -> None:

@@ -3,7 +3,7 @@
     raw       = max over segments s of |e_s - p_s|^2 + w * |e_s - x_s|^2
     open      = echo of (raw - median) / scale, less habit
     fall      = (logit of `known` - median) / scale
-    freezing  = (`freeze_index`, mean of this window and those before, over the legs - median) / scale
+    freezing  = (`tremble`, mean of this window and those before, over the legs - median) / scale
     score     = log of the mean of exp over the parts, standardised once more
 
 with e the embedding of the row, p the prototype of its family, or of those that all share, that is nearest over the
@@ -25,12 +25,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.anatomy import Anatomy, Before, Reading
 from agent.features import extract
 from agent.known import Known
 from agent.past import Past
 from agent.records import FALL, FREEZING, OPEN, PARTS, Booleans, Floats, Integers, Scores, Singles
 from agent.runtime import LARGEST_BATCH, Answer, Runtime
-from agent.tremble import freeze_index
+from agent.tremble import freeze_bands
 
 SHARED = -1
 MOST_MISSING = 0.5
@@ -108,30 +109,6 @@ class Rows:
     """(m,) share of missing samples."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anatomy:
-    """What a score was made of, for the few rows that are explained."""
-
-    from_prototype: Singles
-    """(m, segments, 4 axes, 4 descriptors) e - p"""
-    from_context: Singles
-    """(m, segments, 4 axes, 4 descriptors) e - x"""
-    embedding: Singles
-    """(m, d)"""
-    before: Singles
-    """(m, LAGS, d) the embeddings before"""
-    remembered: Booleans
-    """(m, LAGS) where there are any"""
-    trembling: Floats
-    """(m, 4 axes) what each axis adds to the freeze index of the row; 0 for families that are no legs"""
-    weight: Floats
-    """(m, parts) by how much the merged score rises with each part; rows sum to 1 at most"""
-
-    def of(self, rows: slice) -> "Anatomy":
-        """Some rows of it."""
-        return Anatomy(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-
 class Scorer:
     """Runs the network and measures the distances; remembers the last windows of each stream."""
 
@@ -152,57 +129,87 @@ class Scorer:
         Returns:
             Scores (NaN where too much is missing), and what they are made of.
         """
-        known, norms, family = self._prototypes, self._prototypes.norms, rows.family
         answer = self._embed(rows.samples_g)
-        embedding = answer.embedding
-        shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
-        from_prototype = (embedding - self._nearest(embedding, family)).reshape(shape)
-        expected = np.clip(answer.expected, -LARGEST, LARGEST)
-        from_context = (embedding - expected).reshape(shape)
-        by_segment = strangeness(from_prototype, from_context, known.context_weight).sum(axis=(2, 3))
-        decides, each = by_segment.argmax(axis=1), np.arange(len(embedding))
-        raw = by_segment[each, decides].astype(np.float64)
-        strange = norms.standardise(raw, family, OPEN)
-        trembling = self._trembling(rows)
-        now = np.column_stack([embedding, strange, trembling.sum(axis=1)]).astype(np.float32)
+        reading = self._reading(answer, rows.samples_g, rows.family)
         usable = rows.missing <= MOST_MISSING
-        before, remembered = _recalled(self._past, rows, now, usable)
-        places = before[..., :-2]
-        parts = np.full((len(embedding), len(PARTS)), -np.inf)
-        echoed = _echoed(strange, np.where(remembered, before[..., -2], -np.inf), known.echo)
-        parts[:, OPEN] = echoed - self._habit(rows, echoed, usable)
-        if known.known:
-            logit = known.known.evidence(embedding, places, remembered)
-            parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
-        smoothed = _mean_with(now[:, -1], before[..., -1], remembered)
-        parts[:, FREEZING] = _over_the_legs(norms.standardise(smoothed, family, FREEZING), rows.owner)
-        score, weight = merge(parts, family, norms)
-        far = (from_prototype[each, decides] ** 2).sum(axis=(1, 2))
+        before = self._recall(rows, reading, usable)
+        echoed = echoes(reading.strange, before, self._prototypes.echo)[0]
+        anatomy = self.conclude(reading, before, self._habit(rows, echoed, usable), rows.family, rows.owner)
+        far = _of_the_deciding(reading.from_prototype**2, _by_segment(reading, self._prototypes.context_weight))
         return Scores(
-            score=np.where(rows.missing > MOST_MISSING, np.nan, score),
-            parts=parts,
-            embedding=embedding,
+            score=np.where(rows.missing > MOST_MISSING, np.nan, anatomy.score),
+            parts=anatomy.parts,
+            embedding=reading.embedding,
             aleatoric=np.exp(0.5 * np.clip(answer.log_variance, -6, 4)).mean(axis=1).astype(np.float64),
-            epistemic=(far / np.maximum(raw, 1e-9)).astype(np.float64),
+            epistemic=(far / np.maximum(reading.raw, 1e-9)).astype(np.float64),
             disagreement=np.exp(np.clip(answer.trunk[:, 0], -20, 20)).astype(np.float64),
             faults=1 / (1 + np.exp(-np.clip(answer.trunk[:, 1:], -30, 30).astype(np.float64))),
-        ), Anatomy(from_prototype, from_context, embedding, places, remembered, trembling, weight)
+        ), anatomy
 
-    def _embed(self, samples_g: Singles) -> Answer:
-        starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
-        batches = (extract(samples_g[start : start + LARGEST_BATCH], self._segments) for start in starts)
-        return Answer.joined([self._runtime.run(features) for features in batches])
+    def read(self, samples_g: Singles, family: Integers) -> Reading:
+        """Rows by themselves: (m, 3, samples) in g, NaN = missing, and (m,) families. Nothing is remembered."""
+        return self._reading(self._embed(samples_g), samples_g, family)
 
-    def _nearest(self, embedding: Singles, family: Integers) -> Singles:
-        """(m, d) nearest prototype of each row."""
+    def conclude(self, reading: Reading, before: Before, habit: Floats, family: Integers, owner: Integers) -> Anatomy:
+        """What rows say by themselves, and what went before, made into scores. Remembers nothing.
+
+        Args:
+            reading: of m rows.
+            before: of the same.
+            habit: (m,) what lasting strangeness takes off.
+            family: (m,).
+            owner: (m,) the window, for what the legs do together.
+        """
+        known, norms = self._prototypes, self._prototypes.norms
+        parts = np.full((len(family), len(PARTS)), -np.inf)
+        parts[:, OPEN] = echoes(reading.strange, before, known.echo)[0] - habit
+        if known.known:
+            logit = known.known.evidence(reading.embedding, before.places, before.known)
+            parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
+        smoothed = _mean_with(reading.trembling.sum(axis=(1, 2)), before.trembling, before.known)
+        own_leg = norms.standardise(smoothed, family, FREEZING)
+        parts[:, FREEZING], legs = _over_the_legs(own_leg, owner)
+        score, weight = merge(parts, family, norms)
+        return Anatomy(reading, before, habit, parts, score, weight, own_leg, legs)
+
+    def nearest(self, embedding: Singles, family: Integers, counts: Booleans | None = None) -> Singles:
+        """(m, d) nearest prototype of each row; with (d,) `counts`, nearest by those numbers alone."""
         out = np.empty_like(embedding)
         for index in np.unique(family):
             rows = family == index
             places = self._places[index]
             # |e - p|^2 without |e|^2, which is the same for every p
-            closeness = self._lengths[index] - 2 * embedding[rows] @ places.T
+            if counts is None:
+                closeness = self._lengths[index] - 2 * embedding[rows] @ places.T
+            else:
+                some = places * counts
+                closeness = (some**2).sum(axis=1) - 2 * embedding[rows] @ some.T
             out[rows] = places[closeness.argmin(axis=1)]
         return out
+
+    def _reading(self, answer: Answer, samples_g: Singles, family: Integers) -> Reading:
+        embedding = answer.embedding
+        shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
+        from_prototype = (embedding - self.nearest(embedding, family)).reshape(shape)
+        from_context = (embedding - np.clip(answer.expected, -LARGEST, LARGEST)).reshape(shape)
+        by_segment = strangeness(from_prototype, from_context, self._prototypes.context_weight).sum(axis=(2, 3))
+        raw = by_segment.max(axis=1).astype(np.float64)
+        strange = self._prototypes.norms.standardise(raw, family, OPEN)
+        trembling = self._trembling(samples_g, family)
+        return Reading(embedding, from_prototype, from_context, raw, strange, trembling)
+
+    def _recall(self, rows: Rows, reading: Reading, usable: Booleans) -> Before:
+        """What each stream showed before, and remember what it shows now."""
+        tremor = reading.trembling.sum(axis=(1, 2))
+        now = np.column_stack([reading.embedding, reading.strange, tremor]).astype(np.float32)
+        before, known = _recalled(self._past, rows, now, usable)
+        strange, trembling = (before[..., column].astype(np.float64) for column in (-2, -1))
+        return Before(before[..., :-2], strange, trembling, known)
+
+    def _embed(self, samples_g: Singles) -> Answer:
+        starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
+        batches = (extract(samples_g[start : start + LARGEST_BATCH], self._segments) for start in starts)
+        return Answer.joined([self._runtime.run(features) for features in batches])
 
     def _habit(self, rows: Rows, echoed: Floats, usable: Booleans) -> Floats:
         """(m,) how strange the stream has been for a while; what is not known counts as 0."""
@@ -211,13 +218,22 @@ class Scorer:
         lasting: Floats = before[:, HABIT, 0].mean(axis=1, dtype=np.float64)
         return np.minimum(lasting, self._prototypes.habit)
 
-    def _trembling(self, rows: Rows) -> Floats:
-        """(m, 4) what each axis adds to the freeze index of its row."""
-        out = np.zeros((len(rows.family), 4))
-        legs = np.isfinite(self._prototypes.norms.scale[rows.family, FREEZING])
+    def _trembling(self, samples_g: Singles, family: Integers) -> Floats:
+        """(m, 4, 2) what each axis and band adds to the freeze index of its row."""
+        out = np.zeros((len(family), 4, 2))
+        legs = np.isfinite(self._prototypes.norms.scale[family, FREEZING])
         if legs.any():
-            out[legs] = freeze_index(rows.samples_g[legs], self._rate_hz) * TREMBLING
+            out[legs] = freeze_bands(samples_g[legs], self._rate_hz) * np.array(TREMBLING)[:, None]
         return out
+
+
+def _by_segment(reading: Reading, context_weight: float) -> Singles:
+    return np.asarray(strangeness(reading.from_prototype, reading.from_context, context_weight).sum(axis=(2, 3)))
+
+
+def _of_the_deciding(places: Singles, by_segment: Singles) -> Singles:
+    """(m,) of (m, segments, 4, 4) the sum over the segment that decides."""
+    return np.asarray(places.sum(axis=(2, 3))[np.arange(len(places)), by_segment.argmax(axis=1)])
 
 
 def strangeness(from_prototype: Singles, from_context: Singles, context_weight: float) -> Singles:
@@ -253,28 +269,27 @@ def _recalled(past: Past, rows: Rows, now: Singles, usable: Booleans) -> tuple[S
     return before, remembered
 
 
-def _echoed(strange: Floats, before: Floats, echo: float) -> Floats:
-    """(m,) the strangest of this window and, weaker for each hop, of those before."""
-    if not echo:
-        return strange
+def echoes(strange: Floats, before: Before, echo: float) -> tuple[Floats, Floats]:
+    """The strangest of each window and, weaker for each hop, of those before; (m,) and (m,) of those before alone."""
     weight = echo ** np.arange(1, ECHOES + 1)
-    earlier = np.where(before[:, :ECHOES] > 0, np.maximum(before[:, :ECHOES], 0) * weight, -np.inf)
-    return np.asarray(np.maximum(strange, earlier.max(axis=1)))
+    heard = before.known[:, :ECHOES] & (before.strange[:, :ECHOES] > 0)
+    earlier = np.where(heard & (weight > 0), before.strange[:, :ECHOES] * weight, -np.inf).max(axis=1)
+    return np.maximum(strange, earlier), earlier
 
 
-def _mean_with(now: Singles, before: Singles, known: Booleans) -> Floats:
+def _mean_with(now: Floats, before: Floats, known: Booleans) -> Floats:
     """(m,) mean of this window's value and of those before that are known."""
     return np.asarray((now + np.where(known, before, 0.0).sum(axis=1)) / (1 + known.sum(axis=1)), dtype=np.float64)
 
 
-def _over_the_legs(freezing: Floats, owner: Integers) -> Floats:
-    """(m,) mean over all legs of the window, for every row of it: a freeze is the person's, whatever else is worn.
+def _over_the_legs(freezing: Floats, owner: Integers) -> tuple[Floats, Integers]:
+    """(m,) mean over all legs of the window, for every row of it, and how many there are.
 
-    A leg that stands still speaks against one that trembles.
+    A freeze is the person's, whatever else is worn. A leg that stands still speaks against one that trembles.
     """
-    legs = np.isfinite(freezing)
-    if not legs.any():
-        return freezing
-    count = np.bincount(owner, legs)
-    mean = np.bincount(owner, np.where(legs, freezing, 0.0)) / np.maximum(count, 1)
-    return np.where(count[owner] > 0, mean[owner], -np.inf)
+    own = np.isfinite(freezing)
+    if not own.any():
+        return freezing, np.zeros(len(owner), np.int64)
+    count = np.bincount(owner, own).astype(np.int64)
+    mean = np.bincount(owner, np.where(own, freezing, 0.0)) / np.maximum(count, 1)
+    return np.where(count[owner] > 0, mean[owner], -np.inf), count[owner]

@@ -1,7 +1,7 @@
 """`agent.toml` -> one frozen `Settings`; an unknown key or a value out of range is a clear error."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -81,6 +81,42 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Events that waited are sent at most this fast; new ones go first, at once."""
 
 
+class Update(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where newer bundles come from, and what one must show before and after it takes over."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^(https?://.+)?$")] = ""
+    """A repository as `python -m export publish` makes it; empty = no updates, and none in service. Needs `trust`."""
+    shadow_s: Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)] = 3600.0
+    """A new bundle first runs beside the one in service for this long: the same packets, nothing published."""
+    trial_s: Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)] = 600.0
+    """Then they change places for this long, and change back if its health turns bad."""
+    alarm_factor: Annotated[float, msgspec.Meta(gt=1, le=100)] = 2.0
+    """Bad is an alarm rate beyond this many times that of the bundle before, or below as small a part of it."""
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What two limbs of one wearer are compared for."""
+
+    profile: Literal["stroke", "return_to_play", "general"] = "general"
+    side: Literal["left", "right"] | None = None
+    """The paretic side after a stroke, the injured one on the way back to play; else the non-dominant one."""
+
+    def __post_init__(self) -> None:
+        if self.side is None and self.profile != "general":
+            raise ValueError(f"profile {self.profile} needs `side`: the paretic or injured side, left or right")
+
+
+class Limbs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two limbs over days; at work for whoever wears a sensor on each wrist."""
+
+    wearers: dict[Name, Person] = {}
+    """Who is not named here has the profile `general`, with the left side as the one that is watched."""
+    forearm: Literal["x", "y", "z"] = "x"
+    """Axis of the wrist sensors that lies along the forearm."""
+    day_begins_h: Annotated[float, msgspec.Meta(ge=0, lt=24)] = 0.0
+    """Hour (UTC) at which a day begins: the local night is best."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that a gateway is told; see `veille run --help` for an example file."""
 
@@ -89,6 +125,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state_dir: str = "/var/lib/veille"
     bundle: str | None = None
     """Directory of the bundle; none = the one that ships inside the package."""
+    trust: str | None = None
+    """The publisher's `root.json`: whose signature counts, on a bundle and on a repository of updates."""
+    require_signature: bool = True
+    """A bundle that neither ships inside the package nor is signed by `trust` is refused."""
     runtime: RuntimeName | None = None
     """What runs the network; none = what the bundle names."""
     broker: Broker = Broker()
@@ -97,6 +137,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alarms: Alarms = Alarms()
     outbox: Outbox = Outbox()
     delivery: Delivery = Delivery()
+    language: Literal["en", "fr"] = "en"
+    """Of the sentences in events."""
+    signals_in_explanations: bool = False
+    """Draw the 2.56 s of samples in the pictures that are sent on request; without it no sample leaves the gateway."""
+    update: Update = Update()
+    limbs: Limbs = Limbs()
     wearers: tuple[Name, ...] = ()
     """Who may send; empty = anyone, up to `max_wearers`."""
     max_wearers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64

@@ -39,7 +39,11 @@ site = $site                  # parts of every topic: letters, digits, _ and -
 gateway = $gateway
 state_dir = $state_dir  # the outbox lives here
 # bundle = "/etc/veille/bundle"  # default: the one inside the package
+# trust = "/etc/veille/root.json"  # whose signatures count, on bundles and updates
+require_signature = true       # a bundle that neither ships with the agent nor is signed by `trust` is refused
 $runtime
+language = "en"                # of the sentences in events: en or fr
+signals_in_explanations = false  # true: draw the samples in pictures that are sent on request
 wearers = $wearers                   # pseudonyms that may send; empty = anyone, up to max_wearers
 max_wearers = 64
 health_s = 30.0                # seconds between two messages on .../health
@@ -70,6 +74,12 @@ consumers = $consumers                 # who must acknowledge each event; empty 
 # wearers = { ehr = ["anna"] }   # this consumer answers for these wearers only
 settle_s = 1.0
 drain_per_s = 500.0            # what waited; new events go first
+
+[update]                       # newer bundles; needs trust and veille[update]
+url = ""                       # a repository; empty = no updates
+shadow_s = 3600.0              # a new bundle runs unheard beside the old one for so long
+trial_s = 600.0                # then it speaks, and the old one stands by for so long
+alarm_factor = 2.0             # bound on its alarm rate, against that of the old one
 """)
 
 

@@ -18,15 +18,18 @@ FLOOR = 0.3
 picture."""
 
 
-def freeze_index(samples_g: Singles, rate_hz: float) -> Floats:
-    """(m, 3, samples) in g -> (m, 4) index of x, y, z and the magnitude, natural logarithm."""
+def freeze_bands(samples_g: Singles, rate_hz: float) -> Floats:
+    """(m, 3, samples) in g -> (m, 4, 2) what trembling adds to the index of x, y, z and the magnitude, and stepping.
+
+    Their sum is the index, natural logarithm; stillness has 0 of both, and stepping is never above 0.
+    """
     four = four_axes(samples_g)
     samples = four.shape[2]
     moving = (four - four.mean(axis=2, keepdims=True)) * np.hanning(samples + 2)[1:-1]
     power = np.abs(np.fft.rfft(moving, axis=2)) ** 2 / samples
     frequency_hz: Floats = np.fft.rfftfreq(samples, 1 / rate_hz).astype(np.float64)
     trembling, stepping = (_band(power, frequency_hz, *band_hz) for band_hz in (TREMBLING_HZ, STEPPING_HZ))
-    return np.asarray(np.log(trembling + FLOOR) - np.log(stepping + FLOOR), dtype=np.float64)
+    return np.stack([np.log1p(trembling / FLOOR), -np.log1p(stepping / FLOOR)], axis=2).astype(np.float64)
 
 
 def _band(power: Floats, frequency_hz: Floats, low_hz: float, high_hz: float) -> Floats:

@@ -18,8 +18,8 @@ from agent.score import Prototypes
 def strangeness(judged: Judged, prototypes: Prototypes) -> Floats:
     """(n,) logarithm of the strangest position's raw open score over its family's median; NaN = not scored."""
     rows = np.flatnonzero(np.isfinite(judged.scores.score))
-    anatomy = judged.anatomy
-    places = score.strangeness(anatomy.from_prototype[rows], anatomy.from_context[rows], prototypes.context_weight)
+    reading = judged.anatomy.reading
+    places = score.strangeness(reading.from_prototype[rows], reading.from_context[rows], prototypes.context_weight)
     by_segment = places.sum(axis=(2, 3))
     usual = prototypes.norms.median[judged.windows.family[rows], OPEN]
     raw = np.log(np.maximum(by_segment.max(axis=1, initial=0.0), 1e-6) / usual)

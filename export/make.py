@@ -18,6 +18,7 @@ from agent.layout import POSITIONS, Layout
 from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime
+from agent.signature import SHIPPED, SIGNATURE
 from export import litert
 from export.arrays import write_calibration, write_evidence, write_prototypes
 from export.calibration import Calibrated, calibrate
@@ -29,6 +30,7 @@ from export.manifest import manifest_of
 from export.network import write_fp32, write_int8
 from export.pack import LARGEST_BUNDLE, present, seal, size, write_golden
 from export.parity import holds, parity
+from export.sign import pin, sign
 from training.augment import distort
 from training.benchmarks.noise_novelty.wear import wears_of
 from training.datasets.corpus import Corpus, open_corpus, tell
@@ -68,6 +70,7 @@ def make(
     *,
     with_litert: bool = False,
     with_evidence: bool = False,
+    keys: Path | None = None,
 ) -> None:
     """Make the bundle; `out` is replaced only when everything holds.
 
@@ -78,6 +81,7 @@ def make(
         own: the folder of recordings that the run was trained on, if it was.
         with_litert: add the files for LiteRT.
         with_evidence: teach the evidential layer too; see README, "Noise or novelty?", before you ship it.
+        keys: folder of the key that signs it; none = it is not signed.
 
     Raises:
         TrainingError: the run, the data or the network does not do.
@@ -113,12 +117,13 @@ def make(
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(folder, out, ignore=shutil.ignore_patterns("fp32.onnx*", *LITERT_FORMS))
         out.chmod(0o755)  # a temporary folder is its maker's alone; a gateway's agent is someone else
-    print(f"{out}: {bundle.id}, {size(out)} bytes, {json.dumps(figures)}")
+    _vouch(out, keys)
+    print(f"{out}: {bundle.id}, {'signed' if keys else 'not signed'}, {size(out)} bytes, {json.dumps(figures)}")
     for family, facts in calibrated.facts.items():
         print(f"  {family}: {facts}")
 
 
-def renew_evidence(path: Path, root: Path | None, seed: int = 1) -> None:
+def renew_evidence(path: Path, root: Path | None, seed: int = 1, keys: Path | None = None) -> None:
     """Teach the evidential layer of a bundle of the public datasets anew; network and calibration stay as they are.
 
     Raises:
@@ -138,7 +143,18 @@ def renew_evidence(path: Path, root: Path | None, seed: int = 1) -> None:
         seal(manifest, folder)
         for file in (MANIFEST, *present(folder)):
             shutil.copyfile(folder / file, path / file)
+    _vouch(path, keys)
     print(f"{path}: {manifest.id}, evidence of reliability {layer.reliability if layer else 0:.3f}")
+
+
+def _vouch(path: Path, keys: Path | None) -> None:
+    """Sign what has changed, or pin it in the package; a signature of what was there before holds no more."""
+    if keys:
+        sign(path, keys)
+        return
+    (path / SIGNATURE).unlink(missing_ok=True)
+    if path.resolve() == SHIPPED:
+        pin()
 
 
 def write_parts(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from agent.batch import cut_recording
-from agent.bundle import CARD, Bundle, open_bundle
+from agent.bundle import CARD, Bundle, default_bundle_path, open_bundle
 from agent.layout import POSITIONS, Layout
 from agent.recording import Recording, write_recording
 from agent.simulate import DAY, Episode, simulate
@@ -56,6 +56,29 @@ def veille(tmp_path_factory: pytest.TempPathFactory) -> Veille:
 def simulated() -> Recording:
     """The demo's recording."""
     return simulate(np.random.default_rng(0))[0]
+
+
+@pytest.fixture(scope="session")
+def recent_of() -> Callable[[Recording], Callable[[int, float, int], np.ndarray]]:
+    """What `ingest.Streams.recent` gives, of a whole recording on the grid: stream, end, count -> (3, count)."""
+
+    def of(recording: Recording, rate_hz: float = 50.0) -> Callable[[int, float, int], np.ndarray]:
+        positions = list(recording.positions.values())
+
+        def recent(slot: int, end_s: float, count: int) -> np.ndarray:
+            places = np.arange(round(end_s * rate_hz) - count, round(end_s * rate_hz))
+            inside = (places >= 0) & (places < len(recording.times_s))
+            return np.where(inside, positions[slot][np.where(inside, places, 0)].T, np.nan).astype(np.float32)
+
+        return recent
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Bundle:
+    """The bundle in the package."""
+    return open_bundle(default_bundle_path())
 
 
 @pytest.fixture(scope="session")

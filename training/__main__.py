@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from agent.errors import AgentError
-from training import choose, evaluate, leaderboard, prudent, train
+from training import choose, evaluate, explain, leaderboard, prudent, train
 from training.benchmarks.noise_novelty import command as noise_novelty
 from training.datasets import convert
 from training.errors import TrainingError
@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
     "prudence": (prudent, "is the budget kept, and doubt well placed, also where sensors are worn badly?"),
     "noise-novelty": (noise_novelty, "is a broken measurement told from a changed behaviour?"),
+    "explain": (explain, "whether explanations are true: place, deletion, interventions, cost"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 

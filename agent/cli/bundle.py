@@ -19,6 +19,7 @@ Examples:
   veille bundle show
   veille bundle verify /etc/veille/bundle
   veille bundle verify /etc/veille/bundle --runtime litert
+  veille bundle verify /etc/veille/bundle --trust /etc/veille/root.json    signed by them, or refused
 """
 
 
@@ -27,14 +28,17 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "bundle", "show or verify a model bundle", PAGE, run)
     parser.add_argument("verb", choices=("show", "verify"), help="show: its manifest as JSON; verify: whole or not")
     parser.add_argument("path", nargs="?", type=Path, metavar="DIR", help="default: the bundle in the package")
+    parser.add_argument("--trust", type=Path, metavar="root.json", help="refuse what its keys have not signed")
     add_runtime(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Open the bundle, which verifies it, then print what was asked."""
     from agent.bundle import default_bundle_path, open_bundle
+    from agent.signature import Keyring
 
-    bundle = open_bundle(given.path or default_bundle_path(), given.runtime)
+    keyring = Keyring(given.trust, required=given.trust is not None)
+    bundle = open_bundle(given.path or default_bundle_path(), given.runtime, keyring)
     sys.stdout.write(_manifest(bundle) if given.verb == "show" else _verified(bundle))
     if bundle.card and given.verb == "show":
         sys.stderr.write(f"in words: {bundle.card}\n")  # standard output holds JSON and nothing else
@@ -51,4 +55,4 @@ def _verified(bundle: "Bundle") -> str:
     whole = "every file has its digest, and the golden stream gives what it should"
     runtime = bundle.model.runtime
     where = f"on {runtime.package}, {runtime.provider}"
-    return f"{bundle.path}: {bundle.id} is whole: {whole} {where} ({bundle.digest})\n"
+    return f"{bundle.path}: {bundle.id} is whole: {whole} {where} ({bundle.origin}, {bundle.digest})\n"

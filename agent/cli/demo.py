@@ -1,6 +1,7 @@
 """`veille demo`: the whole agent, on this machine, in under a minute."""
 
 import argparse
+from pathlib import Path
 
 from agent.cli.page import Commands, add_command
 
@@ -9,8 +10,11 @@ Show what a subscriber receives: start a broker on this machine (mosquitto where
 the extra `veille[demo]`), start the agent, play a SIMULATED recording of two minutes through them faster than life
 (walking, arm movements, a fall, a sensor fault), and print the events as they come. Ends by itself.
 
-Example:
+With `--profile stroke` it shows three simulated weeks of two wrists in a minute instead, and writes their page.
+
+Examples:
   veille demo
+  veille demo --profile stroke --out demo
 """
 
 
@@ -18,11 +22,17 @@ def add_to(commands: Commands) -> None:
     """Add `demo` to the command line."""
     parser = add_command(commands, "demo", "play a simulated recording and show its events", PAGE, run)
     parser.add_argument("--speed", type=_speed, default=4.0, metavar="N", help="times faster than life (default 4)")
+    parser.add_argument("--profile", choices=("stroke",), help="show three weeks of arm use instead of two minutes")
+    parser.add_argument("--out", type=Path, default=Path("veille-demo"), metavar="DIR", help="folder of that page")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another person and another fall (default 0)")
 
 
 def run(given: argparse.Namespace) -> int:
     """Play the demo; 0 where the fall and the sensor fault were both told."""
+    if given.profile:
+        from agent.demo_weeks import play_weeks
+
+        return play_weeks(given.out, given.seed)
     from agent.demo import play
 
     return play(speed=given.speed, seed=given.seed)

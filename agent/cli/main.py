@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from agent.cli import bundle, demo, doctor, init, replay, run, schema
+from agent.cli import audit, bundle, demo, doctor, init, replay, report, run, schema, update
 from agent.errors import AgentError, StopError
 
 ABOUT = """Veille keeps watch: it scores the movement of wearables on a gateway, and publishes over MQTT
 what looks unusual, how sure it is, and why."""
-COMMANDS = (init, run, demo, replay, doctor, bundle, schema)
+COMMANDS = (init, run, demo, replay, report, doctor, bundle, update, audit, schema)
 
 
 class Parser(argparse.ArgumentParser):

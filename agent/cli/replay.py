@@ -20,7 +20,7 @@ start, or Unix seconds; one or more positions; acceleration in g; an empty cell 
 arrays in .npz, or Parquet (needs `veille[parquet]`).
 
 Examples:
-  veille replay walk.csv --explain
+  veille replay walk.csv --explain --explanations walk/
   veille replay ward/*.npz --scores scores.csv --events events.jsonl
 
 The scores file is CSV: recording,wearer,t_s,score,p_value,p_low,p_high,verdict; one line a window, t_s = its end in
@@ -39,6 +39,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--wearer", metavar="W", help="pseudonym (default: the file's name)")
     parser.add_argument("--config", type=Path, metavar="agent.toml", help="settings whose [alarms] hold")
     parser.add_argument("--explain", action="store_true", help="print each event in words")
+    parser.add_argument(
+        "--explanations", type=Path, metavar="DIR", help="write the whole explanation of each event: JSON and SVG"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
@@ -58,6 +61,7 @@ def run(given: argparse.Namespace) -> int:
             settings=settings,
             scores=scores,
             events=_told(events, given.explain),
+            explanations=_folder(given.explanations),
             on_progress=progress.show,
         )
     recordings = f"{summary.recordings} recording{'s' if summary.recordings != 1 else ''}"
@@ -66,6 +70,15 @@ def run(given: argparse.Namespace) -> int:
     if summary.refused:
         sys.stderr.write(f"refused or repaired: {', '.join(f'{name} {n}' for name, n in summary.refused.items())}\n")
     return 0
+
+
+def _folder(path: Path | None) -> Path | None:
+    if path is not None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StopError(f"--explanations {path}: {error.strerror}; name a folder that can be written") from error
+    return path
 
 
 def _settings(given: argparse.Namespace) -> "Settings":

@@ -50,23 +50,26 @@ def run(given: argparse.Namespace) -> int:
     level = logging.INFO if given.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
     from agent import gateway
-    from agent.bundle import default_bundle_path, open_bundle
+    from agent.audit import AuditLog
     from agent.notify import Notifier
-    from agent.pipeline import Pipeline
+    from agent.shadow import Shadowed
+    from agent.shelf import shelf_of
 
-    bundle = open_bundle(Path(settings.bundle) if settings.bundle else default_bundle_path(), settings.runtime)
-    runtime = bundle.model.runtime
-    if runtime.provider != runtime.asked:
-        logging.getLogger("veille").warning("%s is not to be had, %s computes", runtime.asked, runtime.provider)
+    clock = _clock(given)
+    audit = AuditLog(Path(settings.state_dir) / "audit", clock)
 
-    def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Pipeline:
-        return Pipeline(source, bundle, settings, outbox, counters, Path(settings.state_dir))
+    def make_pipeline(source: "Source", outbox: "Outbox", counters: "Counters") -> Shadowed:
+        shadowed = Shadowed(source, outbox, counters, settings, shelf_of(settings, clock, audit))
+        runtime = shadowed.bundle.model.runtime
+        if runtime.provider != runtime.asked:
+            logging.getLogger("veille").warning("%s is not to be had, %s computes", runtime.asked, runtime.provider)
+        return shadowed
 
     # A watchdog ends us with SIGABRT: then each thread says where it was.
     faulthandler.enable()
     runtime_dir = os.environ.get("RUNTIME_DIRECTORY")  # by systemd, see deploy/veille.service
     memory = Path(runtime_dir) if runtime_dir else None
-    gateway.run(settings, _clock(given), bundle, make_pipeline, threading.Event(), Notifier.of(), memory)
+    gateway.run(settings, clock, audit, make_pipeline, threading.Event(), Notifier.of(), memory)
     return 0
 
 

@@ -14,6 +14,7 @@ Print a contract as JSON Schema (2020-12), generated from the types that the age
   ack       what a consumer answers on .../ack/{consumer}
   asyncapi  all topics with all these, as an AsyncAPI 3 document
   settings  agent.toml
+  ask, explanation   what .../command/explain takes, and what is sent in answer
   packet    what a wearable may send as JSON
   bundle    bundle.json, the manifest of a model bundle
 
@@ -74,6 +75,7 @@ def _of_type(kind: type, name: str) -> dict[str, Any]:
 
 
 WIRE: tuple[str, ...] = ("event", "novelty", "sensor_fault", "abstention", "silence", "drift")
-WIRE += ("status", "describe", "health", "state", "dropped", "ack")
+WIRE += ("arm_use_change", "asymmetry_change", "summary")
+WIRE += ("status", "describe", "health", "state", "dropped", "ack", "ask", "explanation")
 """What goes over the wire, without loading it: `--help` stays quick."""
 SCHEMAS = {"asyncapi": _asyncapi, "settings": _settings, "packet": _packet, "bundle": _bundle}

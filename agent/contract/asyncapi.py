@@ -8,12 +8,13 @@ from typing import Any
 from agent.contract import schemas
 from agent.events import Topics
 
-WORDS = {"site", "gateway", "wearer", "consumer", "position"}
+WORDS = {"site", "gateway", "wearer", "consumer", "position", "period"}
 PLACE = {
     "site": "Site in the settings, for example a ward.",
     "gateway": "The gateway's name.",
     "wearer": "Pseudonym of the person.",
     "consumer": "Name of the hospital system, as in `[delivery] consumers`.",
+    "period": "`hour` or `day`; the latest day is retained.",
     "position": "Where the sensor sits, for example `left_wrist`.",
 }
 ABOUT = """Events about people who wear accelerometers, scored on the gateway.
@@ -30,6 +31,8 @@ TITLES = {
     "dropped": (TOPICS.dropped, "Events that were given up and will not come", {"qos": 0, "retain": True}),
     "state": (TOPICS.state("{wearer}"), "The wearer's last verdict", {"qos": 0, "retain": True}),
     "ack": (TOPICS.ack("{consumer}"), "What a consumer has stored for good", {"qos": 1, "retain": False}),
+    "ask": (TOPICS.ask, "Who wants the whole explanation of an event", {"qos": 1, "retain": False}),
+    "explanation": (TOPICS.explanation("{wearer}"), "The whole of it, on request", {"qos": 0, "retain": False}),
 }
 
 
@@ -39,7 +42,8 @@ def document() -> dict[str, Any]:
     operations = {name: _operation(name, binding) for name, (_, _, binding) in TITLES.items()}
     for kind in schemas.KINDS:
         title = f"Events of the kind {kind}"
-        channels[f"event_{kind}"] = _channel(f"event_{kind}", TOPICS.event("{wearer}", kind), title)
+        address = TOPICS.summary("{wearer}", "{period}") if kind == "summary" else TOPICS.event("{wearer}", kind)
+        channels[f"event_{kind}"] = _channel(f"event_{kind}", address, title)
         operations[f"event_{kind}"] = _operation(f"event_{kind}", {"qos": 1, "retain": False})
     return {
         "asyncapi": "3.0.0",
@@ -88,7 +92,7 @@ def _channel(name: str, address: str, title: str) -> dict[str, Any]:
 
 def _operation(name: str, binding: dict[str, Any]) -> dict[str, Any]:
     return {
-        "action": "receive" if name == "ack" else "send",
+        "action": "receive" if name in ("ack", "ask") else "send",
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         "bindings": {"mqtt": {**binding, "bindingVersion": "0.2.0"}},

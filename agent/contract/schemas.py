@@ -20,6 +20,8 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "state": messages.State,
     "dropped": messages.Dropped,
     "ack": messages.Acks,
+    "ask": messages.Ask,
+    "explanation": messages.Explanation,
 }
 KINDS: tuple[str, ...] = typing.get_args(Kind)
 

@@ -26,6 +26,7 @@ Fault = Literal[
     "bundle_refused",
     "bundle_altered",
     "bundle_too_new",
+    "bundle_unsigned",
     "golden_differs",
     "provider_fell_back",
     "state_not_writable",

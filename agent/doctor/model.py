@@ -1,28 +1,36 @@
 """The bundle and what computes it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from agent.bundle import default_bundle_path, open_bundle, open_runtime
 from agent.doctor.finding import Fault, Finding, Look
 from agent.errors import AgentError
+from agent.shelf import keyring_of
 
+SIGN = "have the bundle signed, and name its publisher's root.json under trust (deploy/updates.md)"
 REFUSALS: tuple[tuple[str, Fault, str], ...] = (
     ("update the agent", "bundle_too_new", "update the agent, or take a bundle of its generation"),
     ("golden", "golden_differs", "choose another runtime; the numbers that were tested are not these: report it"),
     ("digest", "bundle_altered", "install the bundle again from where it was made"),
+    ("is not signed|trusted to sign|signatures cannot|key of the anchor|signs another", "bundle_unsigned", SIGN),
 )
-"""Words of the refusal -> fault and mend; any other refusal is `bundle_refused`."""
+"""Pattern of the refusal -> fault and mend; any other refusal is `bundle_refused`."""
 
 
 def look_at_bundle(look: Look) -> Iterator[Finding]:
-    """The model is whole and gives on this machine what it gave where it was made."""
+    """The model is whole, from those whom the settings trust, and gives here what it gave where it was made."""
     try:
-        bundle = open_bundle(_path(look), look.settings.runtime)
+        bundle = open_bundle(_path(look), look.settings.runtime, keyring_of(look.settings))
     except AgentError as error:
         yield _refused("bundle", str(error))
         return
-    yield Finding("bundle", "ok", f"{bundle.id}: digests match, the golden stream gives what it should")
+    told = f"{bundle.id} ({bundle.origin}): digests match, the golden stream gives what it should"
+    if bundle.origin in ("unsigned", "unverified"):
+        yield Finding("bundle", "warn", told, SIGN, "bundle_unsigned")
+    else:
+        yield Finding("bundle", "ok", told)
 
 
 def look_at_provider(look: Look) -> Iterator[Finding]:
@@ -46,7 +54,7 @@ def _path(look: Look) -> Path:
 
 def _refused(name: str, told: str) -> Finding:
     for words, fault, mend in REFUSALS:
-        if words in told:
+        if re.search(words, told):
             return Finding(name, "fail", told, mend, fault)
     mend = "name the right directory, install the bundle again, or choose another runtime"
     return Finding(name, "fail", told, mend, "bundle_refused")

@@ -84,6 +84,10 @@ def _components(event: Event) -> list[Resource]:
         low, high = data.shift.interval
         found.append(_figure("drift-size", data.shift.size, data.shift.direction.replace("_", " ")))
         found.append({"code": concept("drift-size", "95 % interval"), "valueRange": _range(low, high)})
+    if data.limbs is not None:
+        low, high = data.limbs.interval
+        found.append(_figure("change-size", data.limbs.size, data.limbs.reference))
+        found.append({"code": concept("change-size", "95 % interval"), "valueRange": _range(low, high)})
     where = {position: score for position, score in data.positions.items() if score is not None}
     found += [_figure("position-score", score, position) for position, score in where.items()]
     return found + [_figure("quality", strength, name) for name, strength in data.quality.items()]

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prints one section of the broker's access list; NAME is the common name of the certificate.
 #
-#   ./acl.sh gateway  NAME SITE GATEWAY                      >>acl   writes its own tree, reads its acknowledgements
-#   ./acl.sh consumer NAME SITE GATEWAY WEARER [WEARER...]   >>acl   reads these wearers, acknowledges
+#   ./acl.sh gateway  NAME SITE GATEWAY                      >>acl   writes its own tree, reads what is sent to it
+#   ./acl.sh consumer NAME SITE GATEWAY WEARER [WEARER...]   >>acl   reads these wearers, acknowledges, asks
 #   ./acl.sh operator NAME SITE GATEWAY                      >>acl   reads how the gateway is, nothing of wearers' events
 #   ./acl.sh bridge   NAME SITE GATEWAY                      >>acl   a gateway's broker that passes on, see bridge.conf
 #
@@ -18,7 +18,7 @@ shift 4
 
 grant() { printf 'topic %s %s/%s\n' "$1" "$root" "$2"; }
 
-tree() { for part in status describe health dropped 'wearer/#'; do grant write "$part"; done; grant read 'ack/#'; }
+tree() { for part in status describe health dropped 'wearer/#'; do grant write "$part"; done; for part in 'ack/#' 'command/#'; do grant read "$part"; done; }
 
 printf '\n# %s\nuser %s\n' "$role" "$name"
 case $role in
@@ -29,6 +29,7 @@ consumer)
     grant read dropped
     for wearer; do grant read "wearer/$wearer/#"; done
     grant write "ack/$name"
+    grant write command/explain
     ;;
 operator) for part in status describe health dropped; do grant read "$part"; done ;;
 *) usage ;;

@@ -6,12 +6,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pytest
 
+from agent.anatomy import Anatomy
 from agent.known import Known
 from agent.layout import POSITIONS, Layout
 from agent.past import LAGS
 from agent.records import FREEZING, Floats, Packet, Scores, Singles
 from agent.runtime import Answer
-from agent.score import MERGED, SHARED, Anatomy, Norms, Prototypes, Rows, Scorer
+from agent.score import MERGED, SHARED, Norms, Prototypes, Rows, Scorer
 
 Walking = Callable[[Floats], Singles]
 

@@ -16,7 +16,7 @@ from agent.messages import State
 from agent.pipeline import Pipeline
 from agent.settings import Alarms, Settings
 
-SENDER = Sender("ward", "gw", "b", "0" * 64, 0.01, SimpleNamespace(), SimpleNamespace(), SimpleNamespace())
+SENDER = Sender("ward", "gw", "b", "0" * 64, 0.01, SimpleNamespace(), SimpleNamespace())
 
 
 def streams(**heard: float) -> SimpleNamespace:

@@ -1,51 +1,76 @@
-"""Contributions belong to the places that made the score, part by part, and add up to it with the offset."""
+"""A score is taken apart exactly: places and named rest add up to it, each by its own formula."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from agent.attribute import MOVEMENT, contributions
+from agent.attribute import (
+    ASPECTS,
+    BANDS,
+    ECHO,
+    HABIT,
+    OTHER_LEGS,
+    REST,
+    Decomposition,
+    contributions,
+    decompose,
+    rest,
+    slopes,
+)
+from agent.batch import cut_recording
 from agent.judge import Judge
 from agent.records import FALL, FREEZING, OPEN
-from agent.score import MERGED, strangeness
+from agent.score import MERGED, merge, strangeness
+
+EXACT = 1e-4
 
 
-def part_sums(made, anatomy):
-    """(m, parts) what the places of each part hold together, before it is weighed; from its definition."""
-    places = anatomy.from_prototype**2 + made.prototypes.context_weight * anatomy.from_context**2
-    head, normal = made.prototypes.known, anatomy.embedding - anatomy.from_prototype.reshape(len(places), -1)
-    here, there = (head.evidence(e, anatomy.before, anatomy.remembered) for e in (anatomy.embedding, normal))
-    trembling = np.maximum(anatomy.trembling, 0).sum(axis=1)
-    return np.stack([places.sum(axis=(2, 3)).max(axis=1), here - there, trembling], axis=1)
+def window_of(made, anatomy, window):
+    rows = np.flatnonzero(made.rows.owner == window)
+    return anatomy.of(rows), made.rows.family[rows]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 5])
-def test_contributions_and_offset_add_up_to_the_score_whichever_part_dominates(invented, seed):
+def test_places_and_rest_of_every_row_add_up_to_its_score_whichever_part_dominates(invented, seed):
+    made = invented(seed)
+    made = replace(made, prototypes=replace(made.prototypes, habit=1.0))
+    scores, anatomy = made.scored()
+    assert set(scores.parts.argmax(axis=1)) == {OPEN, FALL, FREEZING}
+    family = made.rows.family
+    places, others = contributions(anatomy, family, made.prototypes), rest(anatomy, family, made.prototypes)
+    assert places.shape == (len(family), 4, made.layout.segments, len(ASPECTS))
+    assert others.shape == (len(family), len(REST))
+    total = places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1)
+    assert np.abs(total - scores.score).max() < EXACT
+    assert others[:, ECHO].any()
+    assert others[:, HABIT].any()
+    assert others[:, OTHER_LEGS].any()
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_a_window_taken_apart_over_its_positions_adds_up_whichever_row_leads(invented, seed):
     made = invented(seed)
     scores, anatomy = made.scored()
-    norms, family = made.prototypes.norms, made.rows.family
-    shares = contributions(anatomy, family, made.prototypes)
-    assert shares.shape == (len(family), 4, made.layout.segments, 4)
-    assert np.isfinite(shares).all()
-    assert set(scores.parts.argmax(axis=1)) == {OPEN, FALL, FREEZING}
-    scale = np.nan_to_num(norms.scale[family, :MERGED], nan=1.0) * norms.scale[family, MERGED][:, None]
-    sums = part_sums(made, anatomy)
-    placed = (anatomy.weight / scale * sums).sum(axis=1)
-    total = shares.sum(axis=(1, 2, 3), dtype=np.float64)
-    assert np.abs(total - placed).max() < 1e-4
-    # the offset by its definition: medians, echoes, what came before, and the mean beside its logarithm
-    value = np.where(np.isfinite(scores.parts), scores.parts, 0.0)
-    merged = scores.score * norms.scale[family, MERGED] + norms.median[family, MERGED]
-    offset = (merged - (anatomy.weight * value).sum(axis=1) - norms.median[family, MERGED]) / norms.scale[
-        family, MERGED
-    ] + (anatomy.weight * value / norms.scale[family, MERGED][:, None] - anatomy.weight / scale * sums).sum(axis=1)
-    assert np.abs(total + offset - scores.score).max() < 1e-4
+    for window in range(made.rows.owner.max() + 1):
+        rows = np.flatnonzero(made.rows.owner == window)
+        for leading in range(len(rows)):
+            found = decompose(*window_of(made, anatomy, window), leading, made.prototypes)
+            assert found.places.shape[0] == len(rows)
+            total = found.places.sum(dtype=np.float64) + found.rest.sum()
+            assert abs(total - scores.score[rows[leading]]) < EXACT
+
+
+def test_every_row_of_a_recording_adds_up_with_the_shipped_shapes(bundle, simulated):
+    judged = Judge(bundle.model, 0.2).judge(cut_recording(simulated, bundle.model.layout))
+    family, prototypes = judged.windows.family, bundle.model.prototypes
+    places, others = (of(judged.anatomy, family, prototypes) for of in (contributions, rest))
+    scored = np.isfinite(judged.scores.score)
+    total = places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1)
+    assert np.abs(total - judged.scores.score)[scored].max() < EXACT
 
 
 def test_the_weights_are_the_slopes_of_the_score_along_its_parts(invented):
-    from agent.score import merge
-
     made = invented(5)
     scores, anatomy = made.scored()
     norms, family = made.prototypes.norms, made.rows.family
@@ -53,7 +78,7 @@ def test_the_weights_are_the_slopes_of_the_score_along_its_parts(invented):
         step = np.zeros(3)
         step[part] = 1e-5
         slope = (merge(scores.parts + step, family, norms)[0] - merge(scores.parts - step, family, norms)[0]) / 2e-5
-        assert slope == pytest.approx(anatomy.weight[:, part] / norms.scale[family, MERGED], abs=1e-4)
+        assert slope == pytest.approx(slopes(anatomy, family, made.prototypes)[:, part], abs=1e-4)
 
 
 def only(made, anatomy, part):
@@ -65,20 +90,34 @@ def only(made, anatomy, part):
 
 def test_the_open_part_belongs_to_the_segment_that_decides_and_lowers_nothing(invented):
     made = invented(6)
+    made = replace(made, prototypes=replace(made.prototypes, echo=0.0))
     _, anatomy = made.scored()
     shares = only(made, anatomy, OPEN)
     assert shares.min() >= 0
     assert ((shares.sum(axis=(1, 3)) > 0).sum(axis=1) == 1).all()
-    places = strangeness(anatomy.from_prototype, anatomy.from_context, made.prototypes.context_weight)
+    reading = anatomy.reading
+    places = strangeness(reading.from_prototype, reading.from_context, made.prototypes.context_weight)
     assert np.array_equal(shares.sum(axis=(1, 3)).argmax(axis=1), places.sum(axis=(2, 3)).argmax(axis=1))
+
+
+def test_where_an_earlier_window_still_echoes_louder_this_one_has_no_share_in_the_open_part(invented):
+    made = invented(6)
+    made = replace(made, prototypes=replace(made.prototypes, echo=0.99))
+    _, anatomy = made.scored()
+    louder = anatomy.parts[:, OPEN] > anatomy.reading.strange + 1e-9
+    assert louder.any()
+    assert not louder.all()
+    shares = only(made, anatomy, OPEN).sum(axis=(1, 2, 3))
+    assert np.array_equal(shares == 0, louder)
+    assert np.array_equal(rest(anatomy, made.rows.family, made.prototypes)[:, ECHO] > 0, louder)
 
 
 def test_the_fall_part_is_spread_over_the_numbers_of_the_embedding(invented):
     made = invented(7)
     _, anatomy = made.scored()
-    shares = only(made, anatomy, FALL)
-    normal = anatomy.embedding - anatomy.from_prototype.reshape(len(shares), -1)
-    flat = made.prototypes.known.shares(anatomy.embedding, anatomy.before, anatomy.remembered, normal)
+    shares, reading, before = only(made, anatomy, FALL), anatomy.reading, anatomy.before
+    normal = reading.embedding - reading.from_prototype.reshape(len(shares), -1)
+    flat = made.prototypes.known.shares(reading.embedding, before.places, before.known, normal)
     scale = made.prototypes.norms.scale[made.rows.family]
     for row in range(0, len(shares), 7):
         for number in range(0, flat.shape[1], 11):
@@ -87,42 +126,50 @@ def test_the_fall_part_is_spread_over_the_numbers_of_the_embedding(invented):
             assert shares[row, axis, segment, descriptor] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
 
 
-def test_trembling_belongs_to_its_axes_over_the_whole_window(invented):
+def test_trembling_belongs_to_its_axes_and_bands_over_the_whole_window(invented):
     made = invented(8)
     _, anatomy = made.scored()
     legs = np.isin(made.rows.family, (3, 4))
     shares = only(made, anatomy, FREEZING)[legs]
-    assert not np.delete(shares, MOVEMENT, axis=3).any()
+    assert not shares[..., :-BANDS].any()
     assert np.ptp(shares, axis=2).max() < 1e-6
-    trembles = anatomy.trembling[legs] > 0
-    assert trembles.any()
-    assert np.array_equal(shares.sum(axis=(2, 3)) > 0, trembles)
+    assert (shares[..., -2] >= 0).all()
+    assert (shares[..., -1] <= 0).all()
+    bands = anatomy.reading.trembling[legs]
+    assert np.array_equal(shares.sum(axis=2)[..., -2:] != 0, bands != 0)
 
 
-def test_what_the_families_without_legs_show_is_no_trembling(invented):
+def test_the_other_legs_have_their_shares_at_their_own_positions(invented):
     made = invented(9)
     _, anatomy = made.scored()
-    none = ~np.isin(made.rows.family, (3, 4))
-    shares = contributions(anatomy, made.rows.family, made.prototypes)[none]
-    bare = contributions(replace(anatomy, trembling=anatomy.trembling * 0), made.rows.family, made.prototypes)[none]
-    assert np.array_equal(shares, bare)
+    weight = np.zeros_like(anatomy.weight)
+    weight[:, FREEZING] = 1
+    anatomy = replace(anatomy, weight=weight)
+    rows, family = window_of(made, anatomy, 3)
+    legs = np.isin(family, (3, 4))
+    for leading in (int(np.flatnonzero(legs)[0]), int(np.flatnonzero(~legs)[0])):
+        found = decompose(rows, family, leading, made.prototypes)
+        assert np.array_equal(found.places.any(axis=(1, 2, 3)), legs)
 
 
 def test_a_bundle_without_a_head_can_be_explained(invented):
     made = invented(10)
     without = replace(made, prototypes=replace(made.prototypes, known=None))
     scores, anatomy = without.scored()
-    shares = contributions(anatomy, made.rows.family, without.prototypes)
-    assert shares.min() >= 0
-    assert np.isfinite(scores.score).all()
+    family = made.rows.family
+    places, others = (of(anatomy, family, without.prototypes) for of in (contributions, rest))
+    assert np.abs(places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1) - scores.score).max() < EXACT
 
 
 def test_one_row_is_taken_apart_as_it_is_among_others(bundle, simulated):
-    from agent.batch import cut_recording
-
     judged = Judge(bundle.model, 0.2).judge(cut_recording(simulated, bundle.model.layout))
     family, prototypes = judged.windows.family, bundle.model.prototypes
     whole = contributions(judged.anatomy, family, prototypes)
     for row in range(0, len(family), 50):
         one = slice(row, row + 1)
         assert contributions(judged.anatomy.of(one), family[one], prototypes)[0] == pytest.approx(whole[row], abs=1e-4)
+
+
+def test_places_are_told_over_all_aspects():
+    places = np.arange(2 * 4 * 4 * 6, dtype=np.float32).reshape(2, 4, 4, 6)
+    assert np.array_equal(Decomposition(places, np.zeros(6)).by_place, places.sum(axis=3))

@@ -33,7 +33,7 @@ FIRST = LEAST_BATCHES * BATCH + 200
 @pytest.fixture
 def adrift() -> tuple[Departures, list[events.Event]]:
     """A watch whose only wearer's level has shifted, and what was told of it."""
-    departures = Departures(SENDER, SimpleNamespace(wearers=["anna"]))
+    departures = Departures(SENDER, None, SimpleNamespace(wearers=["anna"]))
     values = np.random.default_rng(3).normal(size=FIRST + 60) + 1.5 * (np.arange(FIRST + 60) >= FIRST)
     one, kind = np.zeros(1, int), np.array([2])
     turns = []

@@ -24,7 +24,7 @@ from agent.fhir.convert import ConvertError, convert
 from agent.fhir.forward import Forwarder, Ndjson, RefusedError, Server
 
 TEMPLATE = json.loads((Path(__file__).parents[1] / "contract" / "event-of-0.1.json").read_text())
-KINDS = ("novelty", "sensor_fault", "abstention", "silence", "drift")
+KINDS = ("novelty", "sensor_fault", "abstention", "silence", "drift", "arm_use_change", "asymmetry_change", "summary")
 
 
 def event(kind: str = "novelty", *, name: str | None = None, **data) -> events.Event:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.adapt import AdaptiveLevel
 from agent.counters import Counters
-from agent.memory import MAGIC, SAVE_S, Memory, Packed, Saved
+from agent.memory import KEPT_FILES, MAGIC, SAVE_S, Memory, Packed, Saved
 from agent.own import Own
 
 BLOCK, LEVEL, WEIGHT, DIGEST = 4, 1 / 120, 30.0, "0123456789abcdef" * 4
@@ -125,8 +125,9 @@ def test_each_bundle_has_its_own_memory_and_a_return_to_the_old_one_finds_it(tmp
     back = Agent(tmp_path)
     back.memory.recall(["anna"])
     assert same(before.own.state(0), back.own.state(0))
-    Agent(tmp_path, "e" * 64).memory.save([], 0.0, at_once=True)
-    assert len(list(tmp_path.glob("wearers-*.state"))) == 2
+    for digest in ("e" * 64, "d" * 64):
+        Agent(tmp_path, digest).memory.save([], 0.0, at_once=True)
+    assert len(list(tmp_path.glob("wearers-*.state"))) == KEPT_FILES
 
 
 def forged(folder, parts):

@@ -12,7 +12,7 @@ from agent.past import LAGS
 from agent.records import FALL, FREEZING, OPEN, PARTS
 from agent.runtime import LARGEST_BATCH, Answer
 from agent.score import ECHOES, FAINT, LARGEST, LEAK, MERGED, MOST, MOST_MISSING, SHARED, Norms, Rows, Scorer, merge
-from agent.tremble import freeze_index
+from agent.tremble import freeze_bands
 
 
 def naively(made, i):
@@ -36,7 +36,7 @@ def naively(made, i):
 
     def freezing(row):
         past = [n for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1))) if n is not None]
-        indices = [freeze_index(rows.samples_g[n : n + 1], made.layout.rate_hz)[0] for n in past]
+        indices = [freeze_bands(rows.samples_g[n : n + 1], made.layout.rate_hz)[0].sum(axis=1) for n in past]
         return (np.mean([(x[:3].mean() + x[3]) / 2 for x in indices]) - norms.median[rows.family[row], FREEZING]) / (
             norms.scale[rows.family[row], FREEZING]
         )
@@ -84,7 +84,7 @@ def test_without_legs_nobody_freezes_and_the_rest_is_merged(invented):
     scores, anatomy = made.some(~np.isin(made.rows.family, (3, 4))).scored()
     assert (scores.parts[:, FREEZING] == -np.inf).all()
     assert not anatomy.weight[:, FREEZING].any()
-    assert not anatomy.trembling.any()
+    assert not anatomy.reading.trembling.any()
     assert np.isfinite(scores.score).all()
 
 
@@ -253,7 +253,7 @@ def test_no_row_gives_no_score(bundle, invented):
     scores, anatomy = made.scored()
     assert scores.score.shape == (0,)
     assert scores.parts.shape == (0, len(PARTS))
-    assert anatomy.from_prototype.shape == (0, made.layout.segments, 4, 4)
+    assert anatomy.reading.from_prototype.shape == (0, made.layout.segments, 4, 4)
     model = bundle.model
     scorer = Scorer(model.runtime, model.prototypes, model.layout.segments, model.layout.rate_hz, model.layout.hop_s)
     assert scorer.score(made.rows)[0].score.shape == (0,)

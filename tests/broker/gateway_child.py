@@ -3,10 +3,12 @@
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from agent import events
+from agent.audit import AuditLog
 from agent.clock import WallClock
 from agent.gateway import run
 from agent.settings import Broker, Settings
@@ -15,8 +17,17 @@ STATE_DIR, PORT, EVENT = sys.argv[1], int(sys.argv[2]), events.decode(sys.argv[3
 TOPICS = events.Topics("s", "g")
 
 
+@dataclass
+class Bundle:
+    id: str = "test-bundle"
+    digest: str = "f" * 64
+    origin: str = "unsigned"
+
+
 class Echo:
     """An event for each packet."""
+
+    bundle = Bundle()
 
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.counts, self.changed = source, outbox, {}, set()
@@ -44,12 +55,6 @@ class Echo:
         return {wearer: {"packets": self.counts[wearer]} for wearer in changed}
 
 
-@dataclass
-class Bundle:
-    id: str = "test-bundle"
-    digest: str = "f" * 64
-
-
 broker = Broker(host="127.0.0.1", port=PORT)
 settings = Settings(site="s", gateway="g", state_dir=STATE_DIR, broker=broker, ingest=broker, health_s=0.2)
-run(settings, WallClock(), Bundle(), Echo, threading.Event())
+run(settings, WallClock(), AuditLog(Path(settings.state_dir) / "audit", WallClock()), Echo, threading.Event())

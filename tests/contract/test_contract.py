@@ -71,9 +71,10 @@ def test_every_reference_in_the_asyncapi_document_leads_somewhere():
 def test_the_asyncapi_document_names_every_topic_that_the_agent_uses():
     addresses = {channel["address"] for channel in asyncapi.document()["channels"].values()}
     root = "veille/v1/{site}/{gateway}"
-    kinds = {f"{root}/wearer/{{wearer}}/event/{kind}" for kind in schemas.KINDS}
-    rest = {f"{root}/{end}" for end in ("status", "describe", "health", "dropped", "ack/{consumer}")}
-    assert addresses == kinds | rest | {f"{root}/wearer/{{wearer}}/state"}
+    kinds = {f"{root}/wearer/{{wearer}}/event/{kind}" for kind in schemas.KINDS if kind != "summary"}
+    kinds.add(f"{root}/wearer/{{wearer}}/summary/{{period}}")
+    rest = {f"{root}/{end}" for end in ("status", "describe", "health", "dropped", "ack/{consumer}", "command/explain")}
+    assert addresses == kinds | rest | {f"{root}/wearer/{{wearer}}/{end}" for end in ("state", "explanation")}
 
 
 class Bundle:

@@ -71,6 +71,11 @@ def ticks(count, seed):
     return [0, *cuts[cuts < count].tolist(), count]
 
 
+def test_a_tick_without_windows_is_no_trouble(model, two_wearers):
+    judged = Judge(model, ALPHA).judge(taken(two_wearers, 0, 0))
+    assert len(judged.verdicts.labels) == 0
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_verdicts_do_not_depend_on_the_size_of_the_ticks(model, two_wearers, seed):
     at_once, stream = Judge(model, ALPHA), Judge(model, ALPHA)

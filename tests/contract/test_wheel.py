@@ -64,7 +64,7 @@ def test_the_wheel_asks_for_four_packages(wheel):
         metadata = message_from_bytes(archive.read(next(n for n in names(wheel) if n.endswith("METADATA"))))
     asked = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert {line.split(">")[0].split(";")[0].strip() for line in asked} == DEPENDENCIES
-    assert set(metadata.get_all("Provides-Extra", [])) == {"demo", "fhir", "litert", "parquet"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"demo", "fhir", "litert", "parquet", "update"}
 
 
 @pytest.mark.parametrize("module", MODULES)

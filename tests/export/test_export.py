@@ -253,10 +253,10 @@ def test_what_a_head_learns_from_is_what_the_agent_will_remember(bundle):
     _, anatomy = scorer.score(rows(windows))
     assert inputs.shape == (60, (1 + LAGS) * 64)
     assert np.array_equal(inputs[:, :64], embedding)
-    masked = np.where(anatomy.remembered[..., None], anatomy.before, 0).reshape(60, -1)
+    masked = np.where(anatomy.before.known[..., None], anatomy.before.places, 0).reshape(60, -1)
     assert np.allclose(inputs[:, 64:], masked, atol=1e-6)
-    assert anatomy.remembered.sum(axis=1)[:5].tolist() == [0, 1, 2, 3, 3]
-    assert anatomy.remembered[30].sum() == 0  # another wearer's first
+    assert anatomy.before.known.sum(axis=1)[:5].tolist() == [0, 1, 2, 3, 3]
+    assert anatomy.before.known[30].sum() == 0  # another wearer's first
 
 
 def test_a_head_tells_what_it_was_taught(bundle):

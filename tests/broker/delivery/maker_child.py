@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agent import events, gateway
+from agent.audit import AuditLog
 from agent.clock import WallClock
 from agent.settings import read_settings
 
@@ -22,7 +23,16 @@ settings = read_settings(CONFIG)
 TOPICS = events.Topics(settings.site, settings.gateway)
 
 
+@dataclass
+class Bundle:
+    id: str = "test-bundle"
+    digest: str = "f" * 64
+    origin: str = "unsigned"
+
+
 class Maker:
+    bundle = Bundle()
+
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.made = source, outbox, 0
 
@@ -50,10 +60,4 @@ class Maker:
         return {}
 
 
-@dataclass
-class Bundle:
-    id: str = "test-bundle"
-    digest: str = "f" * 64
-
-
-gateway.run(settings, WallClock(), Bundle(), Maker, threading.Event())
+gateway.run(settings, WallClock(), AuditLog(Path(settings.state_dir) / "audit", WallClock()), Maker, threading.Event())

@@ -1,0 +1,187 @@
+"""A wearer's weeks on one page: days and changes as published -> HTML with a drawing, and the drawing as PNG."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from agent.errors import StopError
+from agent.events import Event, EventData, LimbChange, Summary
+from agent.limbs import words
+from agent.limbs.drawing import Dot, Line, Rect, Shape, Text, svg
+
+WIDTH, HEIGHT = 900, 620
+LEFT, RIGHT = 60, 880
+RATIO_TOP, RATIO_BOTTOM = 50, 320
+HOURS_TOP, HOURS_BOTTOM = 390, 580
+HEALTHY, OWN, WATCHED, OTHER, ALARM, GREY = "#d7ecd9", "#9db8d9", "#1f5fa8", "#b9b9b9", "#c0392b", "#777777"
+MOST_DAYS = 90
+TEXTS = {
+    "en": {
+        "title": "Arm use of {wearer}",
+        "about": "{side} arm beside the other. Not a medical device, no diagnosis.",
+        "days": "{days} days, {judged} of them with enough wear of both sensors; the rest is left out, not counted as rest.",
+        "latest": "On {day} the {side} arm was used {one:.1f} h, the other {other:.1f} h: for each hour of the other arm "
+        "{minutes:.0f} minutes (95 % interval {low:.0f} to {high:.0f}). In healthy people it is 50 to 64 minutes.",
+        "none": "No change from the wearer's own days was found.",
+        "withheld": "{day}: no comparison, because {why}.",
+        "ratio": "Use ratio, day by day (1 = both arms alike)",
+        "hours": "Minutes of use in each hour, mean of the last 7 judged days ({side} arm blue, other grey)",
+        "legend": "green: healthy people   blue dots: this wearer, walking left out   red: a change was found",
+    },
+    "fr": {
+        "title": "Usage des bras de {wearer}",
+        "about": "Bras {side} comparé à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
+        "days": "{days} jours, dont {judged} où les deux capteurs ont été assez portés ; le reste est écarté, et non "
+        "compté comme du repos.",
+        "latest": "Le {day}, le bras {side} a servi {one:.1f} h, l'autre {other:.1f} h : pour une heure de l'autre bras, "
+        "{minutes:.0f} minutes (intervalle à 95 % : {low:.0f} à {high:.0f}). Chez une personne en bonne santé : 50 à 64.",
+        "none": "Aucun changement par rapport aux jours précédents n'a été trouvé.",
+        "withheld": "{day} : pas de comparaison, car {why}.",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What was published of a wearer, in order of time."""
+
+    wearer: str
+    days: list[tuple[dt.date, Summary]]
+    changes: list[tuple[dt.date, EventData, LimbChange]]
+    """Changes from the wearer's own days, by the day on which they were told."""
+
+    @property
+    def side(self) -> str:
+        return self.days[-1][1].watched
+
+
+def story(events: Iterable[Event], wearer: str) -> Story:
+    """Pick out a wearer's latest `MOST_DAYS` days; of a day told again the latest holds.
+
+    Raises:
+        StopError: none of the events is a day of this wearer.
+    """
+    days: dict[dt.date, Summary] = {}
+    changes = []
+    for event in events:
+        data = event.data
+        if data.wearer == wearer and data.summary is not None and data.summary.period == "day":
+            days[_date(data.start)] = data.summary
+        if data.wearer == wearer and data.limbs is not None and data.limbs.reference == "own":
+            changes.append((_date(data.end), data, data.limbs))
+    if not days:
+        raise StopError(
+            f"no day of {wearer} among these events; give the file that holds .../wearer/{wearer}/summary/day"
+        )
+    kept = sorted(days.items())[-MOST_DAYS:]
+    return Story(wearer, kept, sorted((one for one in changes if one[0] >= kept[0][0]), key=lambda one: one[0]))
+
+
+def _date(time: str) -> dt.date:
+    return dt.datetime.fromisoformat(time).date()
+
+
+def draw(told: Story) -> list[Shape]:
+    """Ratio over days with its bands and changes; below, the hours of the last week."""
+    return [Rect(0, 0, WIDTH, HEIGHT, "#ffffff"), *_ratios(told), *_hours(told)]
+
+
+def _ratios(told: Story) -> list[Shape]:
+    first, last = told.days[0][0], told.days[-1][0]
+    span = max((last - first).days, 1)
+
+    def x(day: dt.date) -> float:
+        return LEFT + 15 + (RIGHT - LEFT - 30) * (day - first).days / span
+
+    def y(ratio: float) -> float:
+        return RATIO_BOTTOM - (RATIO_BOTTOM - RATIO_TOP) * float(np.clip(ratio, 0, 1.2)) / 1.2
+
+    shapes: list[Shape] = [Text(LEFT, 26, TEXTS["en"]["ratio"], size=14)]
+    healthy = told.days[-1][1].healthy
+    if healthy:
+        shapes.append(Rect(LEFT, y(healthy[1]), RIGHT - LEFT, y(healthy[0]) - y(healthy[1]), HEALTHY))
+    shapes += _axis(y)
+    for day, summary in told.days:
+        ratio = summary.use_ratio.get("free")
+        if ratio is None:
+            shapes.append(Text(x(day), RATIO_BOTTOM - 6, "x", GREY, "middle"))
+            continue
+        shapes.append(Line(x(day), y(ratio.low), x(day), y(ratio.high), OWN, 2))
+        shapes.append(Dot(x(day), y(ratio.value), 4, WATCHED))
+    for day, _, change in told.changes:
+        at = x(_date(change.since))
+        shapes.append(Line(at, RATIO_TOP, at, RATIO_BOTTOM, ALARM, 1.5))
+        shapes.append(Text(at + 4, RATIO_TOP + 12, words.percent(change.size), ALARM))
+        shapes.append(Dot(x(day), RATIO_TOP, 3, ALARM))
+    for day, anchor in ((first, "start"), (last, "end")):
+        shapes.append(Text(x(day), RATIO_BOTTOM + 18, day.isoformat(), GREY, anchor))
+    return [*shapes, Text(LEFT, RATIO_BOTTOM + 38, TEXTS["en"]["legend"], GREY, size=11)]
+
+
+def _axis(y: Callable[[float], float]) -> list[Shape]:
+    shapes: list[Shape] = []
+    for ratio in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2):
+        shapes.append(Line(LEFT, y(ratio), RIGHT, y(ratio), "#e6e6e6", 0.5))
+        shapes.append(Text(LEFT - 8, y(ratio) + 4, f"{ratio:.1f}", GREY, "end"))
+    return shapes
+
+
+def _hours(told: Story) -> list[Shape]:
+    judged = [summary.minutes for _, summary in told.days if summary.use_ratio and summary.minutes][-7:]
+    shapes: list[Shape] = [Text(LEFT, HOURS_TOP - 14, TEXTS["en"]["hours"].format(side=told.side), size=14)]
+    shapes.append(Line(LEFT, HOURS_BOTTOM, RIGHT, HOURS_BOTTOM, GREY))
+    step = (RIGHT - LEFT) / 24
+    for hour in range(24):
+        for place, (arm, colour) in enumerate(((0, WATCHED), (1, OTHER))):
+            heard = [day[hour][arm] for day in judged if day[hour][arm] is not None]
+            height = (HOURS_BOTTOM - HOURS_TOP) * min(sum(heard) / len(heard), 60.0) / 60 if heard else 0.0
+            left = LEFT + step * (hour + 0.12 + 0.38 * place)
+            shapes.append(Rect(left, HOURS_BOTTOM - height, 0.36 * step, height, colour))
+        if hour % 3 == 0:
+            shapes.append(Text(LEFT + step * (hour + 0.5), HOURS_BOTTOM + 18, f"{hour}:00", GREY, "middle"))
+    for minutes in (30, 60):
+        at = HOURS_BOTTOM - (HOURS_BOTTOM - HOURS_TOP) * minutes / 60
+        shapes += [Line(LEFT, at, RIGHT, at, "#e6e6e6", 0.5), Text(LEFT - 8, at + 4, str(minutes), GREY, "end")]
+    return shapes
+
+
+def sentences(told: Story, language: words.Language) -> list[str]:
+    """What the drawing shows, in plain words."""
+    texts, side = TEXTS[language], words.SIDE[language][told.side]
+    judged = [(day, summary) for day, summary in told.days if summary.use_ratio]
+    lines = [texts["about"].format(side=side), texts["days"].format(days=len(told.days), judged=len(judged))]
+    if judged:
+        day, summary = judged[-1]
+        ratio, (one, other) = summary.use_ratio["counts"], summary.use_h["counts"]
+        figures = {"minutes": 60 * ratio.value, "low": 60 * ratio.low, "high": 60 * ratio.high}
+        lines.append(texts["latest"].format(day=day, side=side, one=one, other=other, **figures))
+    lines += [_change(data, change, language) for _, data, change in told.changes] or [texts["none"]]
+    recent = [(day, summary.withheld) for day, summary in told.days[-14:] if summary.withheld and not summary.use_ratio]
+    return lines + [texts["withheld"].format(day=day, why=words.withheld(why, language)) for day, why in recent]
+
+
+def _change(data: EventData, change: LimbChange, language: words.Language) -> str:
+    if language == "en":
+        return data.sentence[0].upper() + data.sentence[1:] + "."
+    low, high = change.interval
+    said = words.change_fr(change.size, (low, high), change.watched, change.since[:10], change.days, change.hours)
+    return said[0].upper() + said[1:] + "."
+
+
+def html(told: Story) -> str:
+    """The whole page; nothing is loaded from elsewhere."""
+    title = TEXTS["en"]["title"].format(wearer=told.wearer)
+    parts = []
+    for language in ("en", "fr"):
+        items = "".join(f"<li>{escape(line)}</li>" for line in sentences(told, language))  # type: ignore[arg-type]
+        head = escape(TEXTS[language]["title"].format(wearer=told.wearer))
+        parts.append(f'<section lang="{language}"><h2>{head}</h2><ul>{items}</ul></section>')
+    style = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    picture = svg(draw(told), WIDTH, HEIGHT, title)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{style}</style></head>\n<body>\n{picture}\n{''.join(parts)}\n</body></html>\n"
+    )
