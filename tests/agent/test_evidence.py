@@ -17,7 +17,7 @@ from agent.batch import cut_recording, join
 from agent.bundle import EVIDENCE, MANIFEST, default_bundle_path, open_bundle
 from agent.decide import level
 from agent.errors import BundleError
-from agent.evidence import FARTHEST, LASTING, Lasting, Layer, dempster, physics
+from agent.evidence import FARTHEST, LASTING, UNHEARD, Lasting, Layer, dempster, physics
 from agent.judge import Judge
 from agent.quality import CERTAIN
 from agent.records import LEAST_BELIEF, NOISE, NOVELTY, Trust
@@ -298,3 +298,21 @@ def test_an_altered_evidence_is_refused_by_its_digest(small_bundle, layer, tmp_p
     (path / EVIDENCE).write_bytes(bytes(content))
     with pytest.raises(BundleError, match="digest"):
         open_bundle(path)
+
+
+def test_nobody_vouches_for_a_window_of_which_a_part_is_missing(shipped):
+    """A lost packet leads to doubt: the score of a filled gap is too high, and no alarm may rest on it."""
+    recording, _ = simulate(np.random.default_rng(4))
+    samples = {name: values.copy() for name, values in recording.positions.items()}
+    lost = (recording.times_s >= 20) & (recording.times_s < 21)
+    for values in samples.values():
+        values[lost] = np.nan
+    judged = Judge(shipped.model, level(24)).judge(
+        cut_recording(replace(recording, positions=samples), shipped.model.layout)
+    )
+    gap = judged.quality.missing > 0.2
+    assert gap.any()
+    assert (judged.trust.right[gap] <= np.maximum(1 - judged.quality.missing[gap] / UNHEARD, 0) + 1e-9).all()
+    labels = judged.verdicts.labels[np.unique(judged.windows.owner[gap])]
+    assert not (labels[:, NOVELTY] & (labels.sum(axis=1) == 1)).any()
+    assert (judged.trust.right[judged.quality.missing == 0] > 0.5).any()
