@@ -44,6 +44,7 @@ class Language:
     faults: dict[str, str]
     """Fault -> what it means and what to do."""
     fault_names: dict[str, str]
+    fault: str
     silence: str
     heard_again: str
     every_sensor: str
@@ -117,6 +118,7 @@ ENGLISH = Language(
         "gravity": "gravity",
         "dropout": "dropout",
     },
+    fault="{where}: {fault} ({strength}): {advice}",
     silence="{where}: nothing has come since {since}, for {seconds} s; check battery, distance and radio, and whether "
     "it is worn",
     heard_again="{where}: {why}; nothing had come since {since}, for {seconds} s",
@@ -218,6 +220,7 @@ FRENCH = Language(
         "gravity": "gravité",
         "dropout": "pertes",
     },
+    fault="{where} : {fault} ({strength}) : {advice}",
     silence="{where} : rien n'est venu depuis {since}, soit {seconds} s ; vérifier la batterie, la distance et la "
     "radio, et que le capteur est porté",
     heard_again="{where} : {why} ; rien n'était venu depuis {since}, soit {seconds} s",
