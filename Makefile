@@ -38,6 +38,7 @@ evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DA
 	$(PYTHON) -m training evaluate --root $(DATA)
 	$(PYTHON) -m training prudence --root $(DATA)
 	$(PYTHON) -m training noise-novelty --root $(DATA)
+	$(PYTHON) -m training explain --root $(DATA) --run $(RUN)
 
 leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
 	$(PYTHON) -m training leaderboard --root $(DATA)

@@ -61,9 +61,10 @@ def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prot
     places = np.zeros((len(family), *first.shape[1:]), np.float32)
     others = rest(own, family[one], prototypes)[0]
     weight = slopes(own, family[one], prototypes)[0, FREEZING]
-    for row in np.flatnonzero(np.isfinite(anatomy.own_leg) * (weight > 0)):
-        places[row] = weight * _trembling(anatomy.of(slice(row, row + 1)), family[row : row + 1], prototypes)[0]
-    others[OTHER_LEGS] -= np.delete(places, leading, axis=0).sum(dtype=np.float64)
+    if weight > 0:
+        legs = np.isfinite(anatomy.own_leg) & (np.arange(len(family)) != leading)
+        places[legs] = weight * _trembling(anatomy, family, prototypes)[legs]
+        others[OTHER_LEGS] -= places.sum(dtype=np.float64)
     places[leading] = first[0]
     return Decomposition(places, others)
 
@@ -74,8 +75,11 @@ def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) ->
     descriptors = _spread_out(slope[:, OPEN], _open(anatomy, family, prototypes))
     if prototypes.known:
         descriptors = descriptors + _spread_out(slope[:, FALL], _fall(anatomy, family, prototypes))
-    bands = _spread_out(slope[:, FREEZING], _trembling(anatomy, family, prototypes)[..., -BANDS:])
-    return np.concatenate([descriptors, bands], axis=3)
+    out = np.zeros((*descriptors.shape[:3], len(ASPECTS)), np.float32)
+    out[..., :-BANDS] = descriptors
+    if slope[:, FREEZING].any():
+        out += _spread_out(slope[:, FREEZING], _trembling(anatomy, family, prototypes))
+    return out
 
 
 def rest(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
@@ -95,9 +99,10 @@ def rest(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
         at_rest, remembered = _of_the_head(anatomy, family, prototypes)
         out[:, LEVEL] += slope[:, FALL] * at_rest
         out[:, BEFORE] += slope[:, FALL] * remembered
-    level, remembered, others = _of_the_legs(anatomy, family, prototypes)
-    for term, value in ((LEVEL, level), (BEFORE, remembered), (OTHER_LEGS, others)):
-        out[:, term] += slope[:, FREEZING] * value
+    if slope[:, FREEZING].any():
+        level, remembered, others = _of_the_legs(anatomy, family, prototypes)
+        for term, value in ((LEVEL, level), (BEFORE, remembered), (OTHER_LEGS, others)):
+            out[:, term] += slope[:, FREEZING] * value
     return out
 
 
@@ -133,8 +138,9 @@ def _of_the_head(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> 
     """(m,) each: what the nearest normal place alone would give, and what the windows before add to that."""
     before, norms = anatomy.before, prototypes.norms
     assert prototypes.known is not None
-    alone = prototypes.known.evidence(_normal(anatomy), before.places, np.zeros_like(before.known)).astype(np.float64)
-    there = prototypes.known.evidence(_normal(anatomy), before.places, before.known).astype(np.float64)
+    normal, places = (np.concatenate([part, part]) for part in (_normal(anatomy), before.places))
+    known = np.concatenate([np.zeros_like(before.known), before.known])
+    alone, there = np.split(prototypes.known.evidence(normal, places, known).astype(np.float64), 2)
     scale = norms.scale[family, FALL]
     return (alone - norms.median[family, FALL]) / scale, (there - alone) / scale
 

@@ -20,7 +20,7 @@ from agent.regime import REGIMES
 from agent.track import Change
 
 LIGHT_BYTES = 2048
-"""An event is no larger where names are of ordinary length: the places told beside the strongest go first."""
+"""An event is no larger where names are of ordinary length: its contributions go first, the weakest before others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +155,9 @@ class Composer:
 
 
 def light(event: Event) -> Event:
-    """The event with as many contributions as `LIGHT_BYTES` leaves room for; the strongest stays."""
+    """The event with as many contributions as `LIGHT_BYTES` leaves room for; `why` tells of the strongest place."""
     data = event.data
-    while len(data.contributions) > 1 and len(events.encode(event)) + SEQUENCE_BYTES > LIGHT_BYTES:
+    while data.contributions and len(events.encode(event)) + SEQUENCE_BYTES > LIGHT_BYTES:
         data = msgspec.structs.replace(data, contributions=data.contributions[:-1])
         event = msgspec.structs.replace(event, data=data)
     return event
@@ -224,8 +224,8 @@ def _resolution(why: Why) -> events.Resolution | None:
         otherwise=[] if found.otherwise is None else _labels(found.otherwise),
         position=why.positions[found.row] if found.row >= 0 else "",
         fault=found.fault,
-        minutes=round(found.minutes, 1),
-        per_day=round(found.per_day, 2),
+        minutes=round(found.minutes, 1) if found.needs == "wear" else None,
+        per_day=round(found.per_day, 2) if found.needs == "budget" else None,
     )
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,10 +29,11 @@ from agent.clock import ScaledClock
 from agent.demo_broker import HOST, DemoBroker, broker, end, running, wait_until
 from agent.errors import StopError
 from agent.events import Event, Topics, decode
+from agent.messages import Ask, Explanation
 from agent.recording import Recording
 from agent.simulate import Episode, simulate
 from agent.sources import wire
-from agent.telling import tell
+from agent.telling import INDENT, tell
 
 TOPICS = Topics("demo", "laptop")
 WEARER = "simulated"
@@ -59,6 +60,10 @@ class Watcher:
     online: bool = False
     asked: list[int] = field(default_factory=list)
     """Signals that ask us to stop."""
+    pictures: Path = Path()
+    """Folder for the pictures of the explanations."""
+    ask: Callable[[str], None] = lambda event_id: None
+    """Ask the agent for the whole explanation of an event."""
 
     def look(self, seconds: float = 0.0) -> bool:
         """Show what has come, and what comes within `seconds`; tells whether the agent is online.
@@ -87,10 +92,21 @@ class Watcher:
             start_s = datetime.fromisoformat(event.data.start).timestamp() - self.began_s
             self.events.append((start_s, event))
             _say(tell(event, f"{_minutes(start_s)}  ***"))
+            if event.data.phase == "start":
+                self.ask(event.id)
+        elif topic == TOPICS.explanation(WEARER):
+            self.draw(msgspec.json.decode(payload, type=Explanation))
+
+    def draw(self, whole: Explanation) -> None:
+        """Keep the picture of an explanation."""
+        kind = next(event.data.kind for _, event in self.events if event.id == whole.id)
+        path = self.pictures / f"{kind}-{whole.id[:8]}.svg"
+        path.write_text(whole.picture, encoding="utf-8")
+        _say(f"{INDENT}its picture: {path}")
 
 
-def play(speed: float, seed: int) -> int:
-    """Run the whole demo.
+def play(speed: float, seed: int, pictures: Path) -> int:
+    """Run the whole demo; `pictures`: existing folder for those of the explanations.
 
     Returns:
         0 where the fall and the sensor fault were both told, else 1.
@@ -106,6 +122,7 @@ def play(speed: float, seed: int) -> int:
             _say(f"{here.name} on {HOST}:{here.port}, the agent is process {agent.pid}. Watch along with:")
             _say(f"  mosquitto_sub -h {HOST} -p {here.port} -v -t '{TOPICS.root}/#'\n")
             _say("time    ... what is simulated   *** what a subscriber receives (p-value [95 % interval])")
+            watcher.pictures = pictures
             sent = _play(recording, episodes, client, watcher, clock)
             watcher.look(LINGER_S / speed)
             if agent.poll() is not None:
@@ -134,7 +151,7 @@ def _settings(folder: Path, here: DemoBroker) -> Path:
     where = f'host = "{HOST}"\nport = {here.port}\n'
     path.write_text(
         f'site = "{TOPICS.site}"\ngateway = "{TOPICS.gateway}"\nstate_dir = "{folder}"\nwearers = ["{WEARER}"]\n'
-        f"[broker]\n{where}[ingest]\n{where}"
+        f"signals_in_explanations = true\n[broker]\n{where}[ingest]\n{where}"
     )
     return path
 
@@ -148,9 +165,13 @@ def _client(here: DemoBroker, watcher: Watcher) -> Iterator[Client]:
         watcher.inbox.put((message.topic, bytes(message.payload)))
 
     def subscribe(client: Client, *_: object) -> None:
-        client.subscribe([(TOPICS.status, 1), (TOPICS.state(WEARER), 0), (TOPICS.event(WEARER, "+"), 1)])
+        wanted = [(TOPICS.status, 1), (TOPICS.state(WEARER), 0), (TOPICS.event(WEARER, "+"), 1)]
+        client.subscribe([*wanted, (TOPICS.explanation(WEARER), 0)])
 
-    client.on_message, client.on_connect = keep, subscribe
+    def ask(event_id: str) -> None:
+        client.publish(TOPICS.ask, msgspec.json.encode(Ask(id=event_id, picture=True)), qos=1)
+
+    client.on_message, client.on_connect, watcher.ask = keep, subscribe, ask
     client.connect(HOST, here.port)
     client.loop_start()
     try:

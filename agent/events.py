@@ -177,8 +177,8 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: str = ""
     fault: str = ""
     """What is wrong there, one of the names in `quality`."""
-    minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    per_day: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    minutes: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    per_day: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -64,10 +64,15 @@ class Known:
         back = ((one @ self.second + self.second_bias > 0) * self.last) @ self.second.T * (one > 0)
         slope = back.reshape(m, STRIDES, self.first.shape[1]).mean(axis=1) @ self.first[:d].T
         shares = np.asarray(slope * away)
-        want = self.evidence(embedding, before, known) - self.evidence(normal, before, known)
+        both = self.evidence(np.concatenate([embedding, normal]), _twice(before), _twice(known))
+        want = both[:m] - both[m:]
         short = want - shares.sum(axis=1)
         weight = np.abs(shares) + 1e-9
         return np.asarray(shares + short[:, None] * weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _twice(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values, values])
 
 
 def joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:

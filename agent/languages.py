@@ -48,6 +48,7 @@ class Language:
     """{where}, {strength}, {fault}: no law of physics is broken, but it is like faults that were made on purpose."""
     learnt_faults: dict[str, tuple[str, str]]
     """Injected fault -> its name, and what to do."""
+    fault: str
     silence: str
     heard_again: str
     every_sensor: str
@@ -132,6 +133,7 @@ ENGLISH = Language(
         "noise": ("noise", "it shakes as no body does; check its battery and cable"),
         "jitter": ("jitter", "its samples seem out of their time; check its clock and the radio"),
     },
+    fault="{where}: {fault} ({strength}): {advice}",
     silence="{where}: nothing has come since {since}, for {seconds} s; check battery, distance and radio, and whether "
     "it is worn",
     heard_again="{where}: {why}; nothing had come since {since}, for {seconds} s",
@@ -244,6 +246,7 @@ FRENCH = Language(
         "noise": ("bruit", "il tremble comme aucun corps ; vérifier sa batterie et son câble"),
         "jitter": ("gigue", "ses échantillons semblent hors de leur temps ; vérifier son horloge et la radio"),
     },
+    fault="{where} : {fault} ({strength}) : {advice}",
     silence="{where} : rien n'est venu depuis {since}, soit {seconds} s ; vérifier la batterie, la distance et la "
     "radio, et que le capteur est porté",
     heard_again="{where} : {why} ; rien n'était venu depuis {since}, soit {seconds} s",

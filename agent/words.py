@@ -4,6 +4,7 @@ All phrases are data (`languages`), and one set of functions puts them together,
 What is a number is called by a fuzzy term (`terms`); the truth of the sentence is that of its weakest term.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -77,11 +78,11 @@ def tell_resolution(resolution: Resolution | None, regime: str, words: Language)
     if resolution is None:
         return ""
     return words.resolutions[resolution.needs].format(
-        minutes=number(resolution.minutes, 0 if resolution.minutes >= 1 else 1, words),
+        minutes=math.ceil(resolution.minutes or 0),
         regime=words.regimes[regime],
         position=name_of(resolution.position, words),
         fault=words.fault_names.get(resolution.fault, ""),
-        per_day=number(resolution.per_day, 0 if resolution.per_day >= 10 else 1, words),
+        per_day=number(resolution.per_day or 0.0, 1, words),
         verdict=_verdict(resolution.verdict, words),
         otherwise=_verdict(resolution.otherwise, words),
     )
@@ -89,8 +90,12 @@ def tell_resolution(resolution: Resolution | None, regime: str, words: Language)
 
 def tell_fault(positions: Sequence[str], fault: str, strength: float, words: Language) -> str:
     """`right wrist: stuck (1.00): the sensor repeats one value; ...`."""
-    where = ", ".join(name_of(position, words) for position in positions)
-    return f"{where}: {words.fault_names[fault]} ({number(strength, 2, words)}): {words.faults[fault]}"
+    return words.fault.format(
+        where=", ".join(name_of(position, words) for position in positions),
+        fault=words.fault_names[fault],
+        strength=number(strength, 2, words),
+        advice=words.faults[fault],
+    )
 
 
 def tell_likeness_to_a_fault(position: str, fault: str, belief: float, words: Language) -> str:

@@ -39,8 +39,8 @@ from training.weights import load_student
 
 ALPHA = level(24.0)
 """The default budget."""
-LONGEST_S, SHORTEST_S = 400.0, 15.0
-"""Recordings that are injected into."""
+LONGEST_S, SHORTEST_S = 400.0, 10.0
+"""Of the recordings that are looked at."""
 NOISE_SHARE = 0.01
 """Of the samples' standard deviation."""
 HEADINGS = ("figure", "value", "windows", "wearers")
@@ -94,7 +94,7 @@ def figures(bundle: Bundle, root: Path | None, part: Part, run: Path, each: int)
         DataError: a dataset is missing.
     """
     items = list(Public(root).recordings(part))
-    calm = joined_up(some_of([item for item in items if item.normal], each))
+    calm = some_of(joined_up([item for item in items if item.normal]), each)
     found: dict[str, list[Row]] = {}
     injected = [
         one for item in watched(calm, "injecting") for one in cases(bundle.model, [item], 2, ALPHA, seed_of(item))

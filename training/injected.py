@@ -19,7 +19,7 @@ LENGTHS_S = (0.4, 1.4)
 """Shortest and longest injection."""
 STEP_S = 0.02
 """Of the shipped layout's grid."""
-BEFORE_S = 12.0
+BEFORE_S = 9.0
 """Wear before the window's end that is judged with it, and that an injection needs: all that a score remembers."""
 
 Shape = Callable[[Floats, np.random.Generator], Floats]

@@ -118,6 +118,6 @@ def test_a_resolution_says_its_figures(said, needs):
     )  # fmt: skip
     told = words.tell_resolution(made, "moving", said)
     assert said.verdicts["novelty"] in told
-    assert {"signal": said.positions.get("left_wrist", "left wrist"), "wear": "20", "budget": "48",
+    assert {"signal": said.positions.get("left_wrist", "left wrist"), "wear": "20", "budget": f"48{said.decimal}0",
             "readings": said.verdicts["noise"]}[needs] in told  # fmt: skip
     assert "{" not in told
