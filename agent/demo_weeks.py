@@ -68,7 +68,7 @@ def _limbs() -> Limbs:
 
 def _say(event: Event, number: int) -> None:
     data = event.data
-    if data.summary is not None and data.summary.period == "hour":
+    if data.summary and data.summary.period == "hour":
         return
     mark = "***" if data.kind != "summary" else "   "
     print(f"day {number:2}  {mark} {data.sentence}", flush=True)

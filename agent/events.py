@@ -301,13 +301,13 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The known novelty that it resembles most, if any."""
     contributions: list[Contribution] = []
     """The places that raised the score most, strongest first."""
-    shift: Shift | None = None
-    """Of a drift: how far, which way, since when."""
+    shift: Shift | msgspec.UnsetType = msgspec.UNSET
+    """Of a drift: how far, which way, since when; left out in other events, like the next two."""
     why: Why | None = None
     """Why, in numbers: what `sentence` says."""
-    limbs: LimbChange | None = None
+    limbs: LimbChange | msgspec.UnsetType = msgspec.UNSET
     """Of `arm_use_change` and `asymmetry_change`."""
-    summary: Summary | None = None
+    summary: Summary | msgspec.UnsetType = msgspec.UNSET
     """Of `summary`."""
     bundle: str
     """Identity of the model bundle."""
@@ -421,7 +421,7 @@ class Topics(msgspec.Struct, frozen=True):
     def of(self, event: Event) -> str:
         """Where an event goes."""
         data = event.data
-        if data.summary is not None:
+        if data.summary:
             return self.summary(data.wearer, data.summary.period)
         return self.event(data.wearer, data.kind)
 

@@ -80,11 +80,11 @@ def _components(event: Event) -> list[Resource]:
     if data.p_interval is not None:
         low, high = data.p_interval
         found.append({"code": concept("p-value", "95 % interval"), "valueRange": _range(low, high)})
-    if data.shift is not None:
+    if data.shift:
         low, high = data.shift.interval
         found.append(_figure("drift-size", data.shift.size, data.shift.direction.replace("_", " ")))
         found.append({"code": concept("drift-size", "95 % interval"), "valueRange": _range(low, high)})
-    if data.limbs is not None:
+    if data.limbs:
         low, high = data.limbs.interval
         found.append(_figure("change-size", data.limbs.size, data.limbs.reference))
         found.append({"code": concept("change-size", "95 % interval"), "valueRange": _range(low, high)})

@@ -71,9 +71,9 @@ def story(events: Iterable[Event], wearer: str) -> Story:
     changes = []
     for event in events:
         data = event.data
-        if data.wearer == wearer and data.summary is not None and data.summary.period == "day":
+        if data.wearer == wearer and data.summary and data.summary.period == "day":
             days[_date(data.start)] = data.summary
-        if data.wearer == wearer and data.limbs is not None and data.limbs.reference == "own":
+        if data.wearer == wearer and data.limbs and data.limbs.reference == "own":
             changes.append((_date(data.end) - dt.timedelta(days=1), data, data.limbs))  # ends at midnight
     if not days:
         raise StopError(
