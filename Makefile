@@ -33,6 +33,7 @@ bench: $(VENV)/.full ## wearers that one core of this machine keeps up with
 
 evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DATA
 	$(PYTHON) -m training evaluate --root $(DATA)
+	$(PYTHON) -m training limbs --root $(DATA)
 
 leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
 	$(PYTHON) -m training leaderboard --root $(DATA)

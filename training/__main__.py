@@ -1,4 +1,4 @@
-"""`python -m training train|convert|choose|evaluate|leaderboard`: the workstation's side of Veille."""
+"""`python -m training train|convert|choose|evaluate|limbs|leaderboard`: the workstation's side of Veille."""
 
 import argparse
 import sys
@@ -7,12 +7,14 @@ from agent.errors import AgentError
 from training import choose, evaluate, leaderboard, train
 from training.datasets import convert
 from training.errors import TrainingError
+from training.limbs import figures as limbs
 
 COMMANDS = {
     "train": (train, "train the student on the normal activities of the datasets that may ship"),
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
     "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
+    "limbs": (limbs, "figures of arm use and its changes over days"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-GLYPHS = {
-    **dict(zip("0123456789", "75557 26227 71747 71717 55711 74717 74757 71111 75757 75717".split(), strict=True)),
-    **dict(zip("ABCDEFGHIJKLM", "25755 65656 34443 65556 74647 74644 34553 55755 72227 11152 55655 44447 57755".split(), strict=True)),
-    **dict(zip("NOPQRSTUVWXYZ", "65555 25552 65644 25563 65655 34216 72222 55557 55552 55775 55255 55222 71247".split(), strict=True)),
-    **dict(zip("-.:/%+,()' ", "00700 00002 02020 11244 51245 02720 00024 12221 42224 22000 00000".split(), strict=True)),
-}
+LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.:/%+,()' "
+ROWS = (
+    "75557262277174771717557117471774757711117575775717"
+    "2575565656344436555674647746443455355755722271115255655"
+    "4444757755655552555265644255636565534216722225555755552557755525555222"
+    "71247007000000202020112445124502720000241222142224"
+    "2200000000"
+)
+GLYPHS = {letter: ROWS[5 * place : 5 * place + 5] for place, letter in enumerate(LETTERS)}
 """Five rows of three pixels each, a row an octal digit."""
 PLAIN = str.maketrans("éèêàùûôîç’", "eeeauuoic'")
 
@@ -69,7 +72,9 @@ Shape = Rect | Line | Dot | Text
 
 def svg(shapes: list[Shape], width: int, height: int, title: str) -> str:
     """The drawing as an SVG element."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif">'
+    )
     return "\n".join([head, f"<title>{escape(title)}</title>", *map(_element, shapes), "</svg>"])
 
 

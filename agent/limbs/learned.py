@@ -2,8 +2,7 @@
 
 What a hand does shows in how the moment lies among its neighbours and beside the other arm, so each moment is described
 by both arms, now and over 0.5, 1.5, 4 and 10 s to either side: an answer comes ten seconds late, never from the future
-of what has been heard. Nothing is shipped: `python -m training limbs --learn` makes the file from a user's own
-recordings.
+of what has been heard. Nothing is shipped and the live path does not use it yet: `training.limbs.learn` makes one.
 """
 
 from dataclasses import dataclass
@@ -105,9 +104,7 @@ class Detector:
             with np.load(path, allow_pickle=False) as arrays:
                 given = {name: arrays[name] for name in cls.__dataclass_fields__}
         except (OSError, ValueError, KeyError) as error:
-            raise SettingsError(
-                f"detector {path}: {error}; make one with `python -m training limbs --learn`"
-            ) from error
+            raise SettingsError(f"detector {path}: {error}; make one with `training.limbs.learn`") from error
         rate_hz, bias, share, doubt = (float(given[name]) for name in ("rate_hz", "bias", "share", "doubt"))
         return cls(rate_hz, given["mean"], given["scale"], given["weights"], bias, share, doubt)
 

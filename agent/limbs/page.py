@@ -1,4 +1,4 @@
-"""A wearer's weeks on one page: days and changes as they were published -> HTML with a drawing, and the drawing as PNG."""
+"""A wearer's weeks on one page: days and changes as they were published -> HTML with a drawing."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -22,22 +22,25 @@ TEXTS = {
     "en": {
         "title": "Arm use of {wearer}",
         "about": "{side} arm beside the other. Not a medical device, no diagnosis.",
-        "days": "{days} days, {judged} of them with enough wear of both sensors; the rest is left out, not counted as rest.",
-        "latest": "On {day} the {side} arm was used {one:.1f} h, the other {other:.1f} h: for each hour of the other arm "
-        "{minutes:.0f} minutes (95 % interval {low:.0f} to {high:.0f}). In healthy people it is 50 to 64 minutes.",
+        "days": "{days} days, {judged} of them with enough wear of both sensors; the others are left out, never "
+        "counted as rest.",
+        "latest": "On {day} the {side} arm was used {one:.1f} h, the other {other:.1f} h: for each hour of the other "
+        "arm {minutes:.0f} minutes (95 % interval {low:.0f} to {high:.0f}). In healthy people it is 50 to 64 minutes.",
         "none": "No change from the wearer's own days was found.",
         "withheld": "{day}: no comparison, because {why}.",
-        "ratio": "Use ratio, day by day (1 = both arms alike)",
+        "ratio": "Use ratio, day by day (1: both arms alike)",
         "hours": "Minutes of use in each hour, mean of the last 7 judged days ({side} arm blue, other grey)",
-        "legend": "green: healthy people   blue dots: this wearer, walking left out   red: a change was found",
+        "legend": "green: healthy people   blue dots: this wearer, walking left out   red: a change was found   "
+        "x: too little wear",
     },
     "fr": {
         "title": "Usage des bras de {wearer}",
         "about": "Bras {side} comparé à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
         "days": "{days} jours, dont {judged} où les deux capteurs ont été assez portés ; le reste est écarté, et non "
         "compté comme du repos.",
-        "latest": "Le {day}, le bras {side} a servi {one:.1f} h, l'autre {other:.1f} h : pour une heure de l'autre bras, "
-        "{minutes:.0f} minutes (intervalle à 95 % : {low:.0f} à {high:.0f}). Chez une personne en bonne santé : 50 à 64.",
+        "latest": "Le {day}, le bras {side} a servi {one:.1f} h, l'autre {other:.1f} h : pour une heure de l'autre, "
+        "{minutes:.0f} minutes (intervalle à 95 % : {low:.0f} à {high:.0f}). Chez une personne en bonne santé : "
+        "50 à 64.",
         "none": "Aucun changement par rapport aux jours précédents n'a été trouvé.",
         "withheld": "{day} : pas de comparaison, car {why}.",
     },
@@ -71,9 +74,11 @@ def story(events: Iterable[Event], wearer: str) -> Story:
         if data.wearer == wearer and data.summary is not None and data.summary.period == "day":
             days[_date(data.start)] = data.summary
         if data.wearer == wearer and data.limbs is not None and data.limbs.reference == "own":
-            changes.append((_date(data.end), data, data.limbs))
+            changes.append((_date(data.end) - dt.timedelta(days=1), data, data.limbs))  # ends at midnight
     if not days:
-        raise StopError(f"no day of {wearer} among these events; give the file that holds .../wearer/{wearer}/summary/day")
+        raise StopError(
+            f"no day of {wearer} among these events; give the file that holds .../wearer/{wearer}/summary/day"
+        )
     kept = sorted(days.items())[-MOST_DAYS:]
     return Story(wearer, kept, sorted((one for one in changes if one[0] >= kept[0][0]), key=lambda one: one[0]))
 

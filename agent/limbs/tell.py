@@ -54,9 +54,7 @@ class Teller:
             healthy=(round(HEALTHY[0], 4), round(HEALTHY[1], 4)),
             own=_estimate(own[0]) if own else None,
             own_days=own[1] if own else 0,
-            minutes=[
-                (_minutes(one), _minutes(other)) for one, other in zip(arm.profile, arm.profile_other, strict=True)
-            ],
+            minutes=[(_minutes(a), _minutes(b)) for a, b in zip(arm.profile, arm.profile_other, strict=True)],
         )
         events = [self._summed(wearer, summary, (start_s, end_s), now_s, _day_sentence(told, who))]
         events += self._placed(wearer, arm, (start_s, end_s), now_s)
@@ -210,7 +208,8 @@ def _minutes(value: float) -> float | None:
 def _hour_sentence(arm: ArmDay, who: Profile) -> str:
     one, other = arm.use_h["counts"]
     side = who.side or "left"
-    return f"both wrists worn for {60 * arm.worn_h:.0f} min: {side} arm used {60 * one:.0f} min, other {60 * other:.0f} min"
+    used = f"{side} arm used {60 * one:.0f} min, other {60 * other:.0f} min"
+    return f"both wrists worn for {60 * arm.worn_h:.0f} min: {used}"
 
 
 def _day_sentence(arm: ArmDay, who: Profile) -> str:

@@ -83,7 +83,7 @@ def simulate_weeks(
             use[gone, right], heard[gone, 1] = 0, False
         use = use if watched == 0 else use[:, ::-1]
         sums, ratios = _sums(rng, use, walks)
-        end_s = (start_day + day) * DAY_S + float(SPAN_S) * (1 + np.arange(SPANS))
+        end_s = (start_day + day) * DAY_S + np.arange(1.0, SPANS + 1) * SPAN_S
         yield Tally(np.full(SPANS, wearer), end_s, float(SPAN_S), heard, still, sums, ratios)
 
 

@@ -52,9 +52,7 @@ def change(found: Found, side: str, since: str, hours: list[int]) -> str:
     return f"{who}: {size} since {since}, over {found.days} day(s){where}; {promise}"
 
 
-def change_fr(
-    size: float, interval: tuple[float, float], side: str, since: str, days: int, hours: list[int]
-) -> str:
+def change_fr(size: float, interval: tuple[float, float], side: str, since: str, days: int, hours: list[int]) -> str:
     """The same in French, from what was published."""
     how = "moins" if size < 0 else "plus"
     where = f", surtout vers {_hours(hours, ' h')} (heure de la passerelle)" if hours else ""

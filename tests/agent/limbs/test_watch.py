@@ -138,7 +138,7 @@ def test_two_sensors_on_one_arm_are_told(watch):
 
 def test_one_wrist_alone_gives_the_reason(watch):
     limbs = watch(positions=("left_wrist",))
-    events = _weeks(limbs, Course(np.full(3, 0.6), silent={n: (0.0, 24.0) for n in range(3)}))
+    events = _weeks(limbs, Course(np.full(3, 0.6), silent=dict.fromkeys(range(3), (0.0, 24.0))))
     assert {day.withheld for day in _days(events)} == {"one_wrist"}
 
 
