@@ -39,6 +39,7 @@ evaluate: $(VENV)/.full ## the figures of the README, from the datasets under DA
 	$(PYTHON) -m training prudence --root $(DATA)
 	$(PYTHON) -m training noise-novelty --root $(DATA)
 	$(PYTHON) -m training explain --root $(DATA) --run $(RUN)
+	$(PYTHON) -m training limbs --root $(DATA)
 
 leaderboard: $(VENV)/.full ## VUS-PR of one causal recipe beside the published detectors of TSB-AD
 	$(PYTHON) -m training leaderboard --root $(DATA)

@@ -8,6 +8,7 @@ from training import choose, evaluate, explain, leaderboard, prudent, train
 from training.benchmarks.noise_novelty import command as noise_novelty
 from training.datasets import convert
 from training.errors import TrainingError
+from training.limbs import figures as limbs
 
 COMMANDS = {
     "train": (train, "train the student on the normal activities of the datasets that may ship"),
@@ -17,6 +18,7 @@ COMMANDS = {
     "prudence": (prudent, "is the budget kept, and doubt well placed, also where sensors are worn badly?"),
     "noise-novelty": (noise_novelty, "is a broken measurement told from a changed behaviour?"),
     "explain": (explain, "whether explanations are true: place, deletion, interventions, cost"),
+    "limbs": (limbs, "figures of arm use and its changes over days"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 

@@ -21,7 +21,7 @@ LEAST_USED_H = 0.25
 """Hours of use of the other arm below which a ratio means little."""
 MOST_SYNC_S = 0.5
 """Doubt about the pair's clocks beyond which figures that compare the same second of both arms are withheld."""
-DETECTOR_LOG_SD = {"counts": 0.23, "gross": 0.40, "both": 0.26}
+DETECTOR_LOG_SD = {"counts": 0.22, "gross": 0.44, "both": 0.25}
 """How far ln(use ratio) by each rule is from that of two therapists with video; see `python -m training limbs`."""
 
 

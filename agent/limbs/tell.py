@@ -54,9 +54,7 @@ class Teller:
             healthy=(round(HEALTHY[0], 4), round(HEALTHY[1], 4)),
             own=_estimate(own[0]) if own else None,
             own_days=own[1] if own else 0,
-            minutes=[
-                (_minutes(one), _minutes(other)) for one, other in zip(arm.profile, arm.profile_other, strict=True)
-            ],
+            minutes=[(_minutes(a), _minutes(b)) for a, b in zip(arm.profile, arm.profile_other, strict=True)],
         )
         events = [self._summed(wearer, summary, (start_s, end_s), now_s, _day_sentence(told, who))]
         events += self._placed(wearer, arm, (start_s, end_s), now_s)

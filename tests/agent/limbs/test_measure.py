@@ -114,3 +114,19 @@ def test_turning_and_tilt_are_angles():
     up = np.array([[0.0, 0, 1], [0, 0, 1], [np.sin(np.radians(40)), 0, np.cos(np.radians(40))]])[None]
     assert posture.turned_deg(up)[0] == pytest.approx(40)
     assert posture.tilt_deg(np.array([[[0, 0, 1.0], [0.5, 0, np.sqrt(0.75)]]]), 0)[0] == pytest.approx(30)
+
+
+def test_a_tenth_of_the_packets_lost_and_clocks_100_ms_apart_leave_the_use_ratio_within_03():
+    rng, second = np.random.default_rng(6), np.arange(600)
+    # bouts of one length: the filter of the counts makes each about a second longer
+    truth = {"left": second % 40 < 8, "right": second % 20 < 8}
+    sides = {}
+    for name, used in truth.items():
+        samples = np.where(np.repeat(used, 50)[:, None], _reaching(600, 7), _rest(600, seed=8))
+        samples[np.repeat(rng.random(1200) < 0.1, 25)] = np.nan
+        sides[name] = samples
+    late = np.roll(sides["right"], 5, axis=0)
+    seconds = _measured(_recording(sides["left"], late))
+    both = seconds.heard.all(axis=1)
+    told = seconds.by_counts[both].sum(axis=0)
+    assert told[LEFT] / told[RIGHT] == pytest.approx(0.5, abs=0.03)
