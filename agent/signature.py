@@ -90,7 +90,10 @@ class Keyring:
             raise BundleError(f"{folder}: is made for {', '.join(sorted(gateways)[:5])}, this is {self.gateway}")
         if origin != "signed":
             return
-        for entry in os.scandir(folder):
+        entries = list(os.scandir(folder))
+        if missing := sorted(set(names) - {entry.name for entry in entries}):
+            raise BundleError(f"{folder}: holds no file {missing[0][:100]!r}, which it names; copy the bundle again")
+        for entry in entries:
             if entry.name not in names:
                 raise BundleError(f"{entry.path}: was not signed with this bundle; remove it or copy the bundle again")
             if not entry.is_file(follow_symlinks=False):

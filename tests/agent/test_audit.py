@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import audit
@@ -44,6 +44,7 @@ def test_the_next_program_goes_on_where_the_last_one_stopped(tmp_path):
     assert [entry.seq for entry in entries(tmp_path)] == list(range(1, 11))
 
 
+@settings(deadline=None)  # it writes to the disk
 @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
 def test_any_bit_that_is_changed_is_found_by_who_kept_the_head(tmp_path_factory, place, bit):
     folder = tmp_path_factory.mktemp("log")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def actions(root: Path | None) -> list[Action]:
 
 
 def _of(wearer: str, items: list[tuple[str, object]]) -> list[Action]:
-    measurer, sums = Measurer(LAYOUT), {}
+    measurer = Measurer(LAYOUT)
+    sums: dict[str, Any] = {}
     for action, recording in items:
         windows = cut_recording(recording, LAYOUT)  # type: ignore[arg-type]
         names = [name for name in recording.positions if name in LAYOUT.positions]  # type: ignore[attr-defined]
