@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.bundle import FURTHER, MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import CARD, MANIFEST, NETWORKS, default_bundle_path, open_bundle
 from agent.errors import BundleError
 from agent.golden import golden_arrays
 from agent.recording import Recording
 from agent.runtime.onnx import OnnxRuntime
 from agent.signature import SIGNATURE
 
-ALL = (MANIFEST, SIGNATURE, "model.onnx", "prototypes.npz", "calibration.npz", "golden.npz", *FURTHER)
+ALL = (MANIFEST, SIGNATURE, "model.onnx", "prototypes.npz", "calibration.npz", "golden.npz", CARD, *NETWORKS["litert"])
 ARCHIVES = ("prototypes.npz", "calibration.npz", "golden.npz")
 
 
