@@ -117,9 +117,10 @@ def main() -> int:
         worked_s = time.process_time() - began
     counts = counted[0].snapshot()
     growth = watch.seen[-1] - watch.seen[len(watch.seen) // 4]
-    print(f"{WEARERS} wearers, {counts['windows']} windows, {MINUTES} min in {worked_s:.0f} s of work")
+    minutes = (watch.now - BEGAN_S) / 60
+    print(f"{WEARERS} wearers, {counts['windows']} windows, {minutes:.0f} min in {worked_s:.0f} s of work")
     print(f"most {max(watch.seen):.1f} MB (limit {LIMIT_MB}); {growth:+.1f} MB from the first quarter to the end")
-    return int(max(watch.seen) > LIMIT_MB or growth > 2.0)
+    return int(max(watch.seen) > LIMIT_MB or growth > 2.0 or minutes < MINUTES)
 
 
 if __name__ == "__main__":
