@@ -9,7 +9,7 @@ of every recording of the part.
 import argparse
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from agent.recording import Recording
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans, Floats
 from agent.retrial import Retrial
 from training.bootstrap import Estimate, percentiles
-from training.datasets import Labelled
+from training.datasets import NAMES, Labelled, open_dataset
 from training.datasets.corpus import Public
+from training.datasets.labelled import worn_at
 from training.datasets.split import Part
 from training.deletion import Areas, areas, integrated_gradients, of_axes, replaced
 from training.errors import TrainingError
@@ -107,7 +108,7 @@ def figures(bundle: Bundle, root: Path | None, part: Part, run: Path, each: int)
     subjects = [Subject(one.wearer, one.judge, one.judged, one.window, one.why, one.explainer) for one in told] + falls
     _hanging(found, subjects, _student(run, bundle))
     _resolved(found, bundle, some_of(items, each))
-    _adding_up(found, bundle, items)
+    _adding_up(found, bundle, everything(bundle, root))
     _cost(found, falls[: 10 * each])
     return found
 
@@ -166,6 +167,12 @@ def _as_one(parts: Sequence[Labelled]) -> Labelled:
         )
         positions |= {name: samples[nearest] for name, samples in item.recording.positions.items()}
     return replace(parts[0], recording=replace(first, positions=positions))
+
+
+def everything(bundle: Bundle, root: Path | None) -> Iterator[Labelled]:
+    """Every recording of every dataset, with the positions that the bundle knows."""
+    for name in NAMES:
+        yield from worn_at(bundle.model.layout.positions, open_dataset(name, root))
 
 
 def alarms(bundle: Bundle, items: Sequence[Labelled]) -> Iterator[Subject]:
@@ -245,8 +252,12 @@ def _hanging(found: dict[str, list[Row]], subjects: Sequence[Subject], student: 
         ways = {"shares": _shares(one.why, retrial), "random": rng.random((3, one.why.segments))}
         if student is not None:
             ways["integrated gradients"] = integrated_gradients(student, retrial, expected)
-        for name, shares in ways.items():
-            _add_areas(found, name, one.wearer, areas(retrial, expected, shares))
+        found_areas = {name: areas(retrial, expected, shares) for name, shares in ways.items()}
+        for name, each in found_areas.items():
+            _add_areas(found, name, one.wearer, each)
+        if student is not None:
+            less = found_areas["shares"].deletion - found_areas["integrated gradients"].deletion
+            _add(found, "deletion, shares less integrated gradients", [(one.wearer, less)] * int(np.isfinite(less)))
         labels = one.judged.verdicts.labels[one.window]
         if labels[NOVELTY] and labels.sum() == 1:
             works = one.why.intervention is not None and bool(one.why.intervention.labels[NORMAL])
@@ -294,10 +305,10 @@ def _resolved(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Label
             )
 
 
-def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled]) -> None:
-    """The largest gap of each recording."""
+def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Iterable[Labelled]) -> None:
+    """Whether the largest gap of each recording is nothing."""
     prototypes = bundle.model.prototypes
-    for item in watched(items, "adding up"):
+    for item in items:
         judged = judged_of(bundle, item.recording)[1]
         scored, family = np.isfinite(judged.scores.score), judged.windows.family
         if scored.any():
