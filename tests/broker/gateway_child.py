@@ -50,6 +50,9 @@ class Echo:
     def health(self):
         return {"scored": sum(self.counts.values())}
 
+    def explained(self, event_id):
+        return None
+
     def states(self):
         changed, self.changed = self.changed, set()
         return {wearer: {"packets": self.counts[wearer]} for wearer in changed}

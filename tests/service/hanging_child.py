@@ -31,6 +31,9 @@ class Hanging:
     def health(self):
         return {}
 
+    def explained(self, event_id):
+        return None
+
     def states(self):
         return {}
 

@@ -56,6 +56,9 @@ class Maker:
     def health(self):
         return {}
 
+    def explained(self, event_id):
+        return None
+
     def states(self):
         return {}
 
