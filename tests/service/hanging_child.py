@@ -4,7 +4,9 @@ import faulthandler
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
+from agent.audit import AuditLog
 from agent.clock import WallClock
 from agent.gateway import run
 from agent.notify import Notifier
@@ -13,8 +15,17 @@ from agent.settings import Broker, Settings
 STATE_DIR, LAST = sys.argv[1], int(sys.argv[2])
 
 
+@dataclass
+class Bundle:
+    id: str = "test-bundle"
+    digest: str = "f" * 64
+    origin: str = "unsigned"
+
+
 class Hanging:
     """Steps until the last, which never ends."""
+
+    bundle = Bundle()
 
     def __init__(self, source, outbox, counters) -> None:
         self.steps = 0
@@ -44,13 +55,8 @@ def hang_for_ever() -> None:
     lock.acquire()
 
 
-@dataclass
-class Bundle:
-    id: str = "test-bundle"
-    digest: str = "f" * 64
-
-
 faulthandler.enable()
 nobody = Broker(host="127.0.0.1", port=1)
 settings = Settings(state_dir=STATE_DIR, broker=nobody, ingest=nobody)
-run(settings, WallClock(), Bundle(), Hanging, threading.Event(), Notifier.of())
+audit = AuditLog(Path(STATE_DIR) / "audit", WallClock())
+run(settings, WallClock(), audit, Hanging, threading.Event(), Notifier.of())
