@@ -59,7 +59,7 @@ def _limbs() -> Limbs:
     for position in ("left_wrist", "right_wrist"):  # ten minutes of packets, from which the clocks are known
         for minute in range(10):
             times_s = START_DAY * DAY_S - 700 + 60.0 * minute + np.arange(2) / layout.rate_hz
-            samples = np.tile(np.float32([0, 0, 1]), (2, 1))
+            samples = np.tile(np.array([0, 0, 1], np.float32), (2, 1))
             streams.put(Packet(WEARER, position, times_s, samples, float(times_s[-1]) + 0.02))
     sender = Sender("demo", "laptop", bundle.id, bundle.digest, 0.01, layout, model.prototypes, model.calibration)
     return Limbs(sender, streams, Settings(wearers={WEARER: Profile(profile="stroke", side="left")}))

@@ -139,7 +139,7 @@ def _hours(told: Story) -> list[Shape]:
     step = (RIGHT - LEFT) / 24
     for hour in range(24):
         for place, (arm, colour) in enumerate(((0, WATCHED), (1, OTHER))):
-            heard = [day[hour][arm] for day in judged if day[hour][arm] is not None]
+            heard = [minutes for day in judged if (minutes := day[hour][arm]) is not None]
             height = (HOURS_BOTTOM - HOURS_TOP) * min(sum(heard) / len(heard), 60.0) / 60 if heard else 0.0
             left = LEFT + step * (hour + 0.12 + 0.38 * place)
             shapes.append(Rect(left, HOURS_BOTTOM - height, 0.36 * step, height, colour))
@@ -179,7 +179,7 @@ def html(told: Story) -> str:
     title = TEXTS["en"]["title"].format(wearer=told.wearer)
     parts = []
     for language in ("en", "fr"):
-        items = "".join(f"<li>{escape(line)}</li>" for line in sentences(told, language))  # type: ignore[arg-type]
+        items = "".join(f"<li>{escape(line)}</li>" for line in sentences(told, language))
         head = escape(TEXTS[language]["title"].format(wearer=told.wearer))
         parts.append(f'<section lang="{language}"><h2>{head}</h2><ul>{items}</ul></section>')
     style = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"

@@ -192,7 +192,7 @@ def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
     limbs = watch()
     cutter, rng = Cutter(limbs.streams), np.random.default_rng(9)
     start_s, events = 600.0, []
-    for minute in range(4):
+    for minute in range(5):  # ends with both in motion: a sensor still at the end may be off
         for place, position in enumerate(("left_wrist", "right_wrist")):
             for part in range(12):
                 t = start_s + 60 * minute + 5 * part + np.arange(250) / 50
@@ -200,9 +200,9 @@ def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
                 up = np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1) + rng.normal(0, 0.004, (250, 3))
                 limbs.streams.put(Packet("anna", position, t, up.astype(np.float32), float(t[-1]) + 0.02))
         events += limbs.follow(cutter.cut(), start_s + 60 * minute)
-    events += limbs.finish(start_s + 240)
+    events += limbs.finish(start_s + 300)
     (hour,), (day,) = ([d.summary for d in _of(events, "summary", period)] for period in ("hour", "day"))
     one, other = hour.use_h["counts"]
-    assert one / other == pytest.approx(0.5, abs=0.05)
+    assert one / other == pytest.approx(0.6, abs=0.03)
     assert day.withheld == "too_little_wear"
     assert day.sync_s == pytest.approx(0, abs=0.05)
