@@ -63,7 +63,8 @@ class Limbs:
         """The recording has ended: its last hour and day are closed, for who wore two wrists in them."""
         both = self.ledger.hours[:, :, AT["worn_s"]].any(axis=1)
         wearers = np.flatnonzero((self.ledger.hour >= 0) & both)
-        ends_s = (self.ledger.hour[wearers] // 24 + 1) * DAY_S + self.settings.day_begins_h * HOUR_S
+        days = (self.ledger.hour[wearers] // 24 + 1).astype(np.float64)
+        ends_s = days * DAY_S + self.settings.day_begins_h * HOUR_S
         return self._told(self.ledger.close(wearers, ends_s), now_s)
 
     def _sides(self) -> Integers:
