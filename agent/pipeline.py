@@ -111,7 +111,7 @@ class Pipeline:
         events += self._advance(now_s)
         events += self._advance(now_s, to_the_last=True)
         events += self._told(self._tracker.finish(), None, now_s)
-        events += self._absences.finish(now_s) + self._departures.finish(now_s)
+        events += self._absences.finish(now_s) + self._departures.finish(now_s) + self._limbs.finish(now_s)
         self._keep(events)
         return events
 

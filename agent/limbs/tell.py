@@ -11,7 +11,7 @@ from agent.events import Estimate, Event, EventData, Kind, LimbChange, Masses, S
 from agent.limbs import words
 from agent.limbs.change import FALSE_EVENT_DAYS, HEALTHY, HEALTHY_MEAN, Found, Interval
 from agent.limbs.figures import ArmDay, arm_day
-from agent.limbs.ledger import COLUMNS, DAY_S, HOUR_S, Closed, Day
+from agent.limbs.ledger import AT, COLUMNS, DAY_S, HOUR_S, Closed, Day
 from agent.limbs.measure import SIDES
 from agent.limbs.person import Judged, Person
 from agent.records import NOISE, NORMAL, NOVELTY
@@ -30,10 +30,10 @@ class Teller:
     misplaced: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def hour(self, wearer: str, who: Profile, closed: Closed, sync_s: float, now_s: float) -> list[Event]:
-        """The summary of an hour in which a wrist was worn."""
+        """The summary of an hour in which both wrists were worn."""
         alone = np.zeros((24, len(COLUMNS)))
         alone[closed.hour % 24] = closed.sums
-        if not closed.sums.any():
+        if closed.sums[AT["worn_s"]] == 0:
             return []
         figures = arm_day(Day(closed.wearer, 0, alone, np.zeros(56, np.int64)), _watched(who), sync_s)
         start_s = closed.hour * HOUR_S + self.begins_s

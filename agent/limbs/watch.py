@@ -10,7 +10,7 @@ from agent.compose import Sender
 from agent.events import Event
 from agent.ingest import Streams
 from agent.limbs import pair
-from agent.limbs.ledger import HOUR_S, Closed, Ledger, Tally, tally
+from agent.limbs.ledger import AT, DAY_S, HOUR_S, Closed, Ledger, Tally, tally
 from agent.limbs.measure import SIDES, Measurer
 from agent.limbs.person import Person
 from agent.limbs.tell import Teller
@@ -58,6 +58,14 @@ class Limbs:
         self._looked_s = now_s
         wearers = np.flatnonzero(self.ledger.hour >= 0)
         return self._told(self.ledger.close(wearers, np.full(len(wearers), now_s - GRACE_S)), now_s)
+
+    def finish(self, now_s: float) -> list[Event]:
+        """The recording has ended: its last hour and day are closed, for who wore two wrists in them."""
+        both = self.ledger.hours[:, :, AT["worn_s"]].any(axis=1)
+        wearers = np.flatnonzero((self.ledger.hour >= 0) & both)
+        days = (self.ledger.hour[wearers] // 24 + 1).astype(np.float64)
+        ends_s = days * DAY_S + self.settings.day_begins_h * HOUR_S
+        return self._told(self.ledger.close(wearers, ends_s), now_s)
 
     def _sides(self) -> Integers:
         """(streams,) 0 = left wrist, 1 = right wrist, -1 = neither."""

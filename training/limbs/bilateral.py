@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from agent.batch import cut_recording
 from agent.layout import POSITIONS, Layout
 from agent.limbs.measure import Measurer
+from agent.records import Floats
 from training.datasets import open_dataset
 
 LAYOUT = Layout(positions=POSITIONS)
@@ -44,7 +44,7 @@ def actions(root: Path | None) -> list[Action]:
 
 def _of(wearer: str, items: list[tuple[str, object]]) -> list[Action]:
     measurer = Measurer(LAYOUT)
-    sums: dict[str, Any] = {}
+    sums: dict[str, Floats] = {}
     for action, recording in items:
         windows = cut_recording(recording, LAYOUT)  # type: ignore[arg-type]
         names = [name for name in recording.positions if name in LAYOUT.positions]  # type: ignore[attr-defined]

@@ -5,7 +5,9 @@ from agent.audience import Audience
 from agent.events import RETAINED, Event, Topics, decode, encode
 from agent.limbs.ledger import AT
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
+from agent.records import Packet
 from agent.settings import Delivery
+from agent.windows import Cutter
 
 
 def _weeks(limbs, course, seed=0, start_day=20_000):
@@ -183,3 +185,24 @@ def test_a_day_s_summary_goes_to_its_own_retained_topic_and_waits_for_no_consume
     assert not hour.endswith(RETAINED)
     assert audience.of(day) == audience.of(hour) == frozenset()
     assert audience.of(change) == {"ehr"}
+
+
+def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
+    """From packets on: the rings, the windows, the seconds, the books."""
+    limbs = watch()
+    cutter, rng = Cutter(limbs.streams), np.random.default_rng(9)
+    start_s, events = 600.0, []
+    for minute in range(5):  # ends with both in motion: a sensor still at the end may be off
+        for place, position in enumerate(("left_wrist", "right_wrist")):
+            for part in range(12):
+                t = start_s + 60 * minute + 5 * part + np.arange(250) / 50
+                angle = np.radians(30) * np.sin(np.pi * t) * (minute % 2 <= place)  # left: every other minute
+                up = np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1) + rng.normal(0, 0.004, (250, 3))
+                limbs.streams.put(Packet("anna", position, t, up.astype(np.float32), float(t[-1]) + 0.02))
+        events += limbs.follow(cutter.cut(), start_s + 60 * minute)
+    events += limbs.finish(start_s + 300)
+    (hour,), (day,) = ([d.summary for d in _of(events, "summary", period)] for period in ("hour", "day"))
+    one, other = hour.use_h["counts"]
+    assert one / other == pytest.approx(0.6, abs=0.03)
+    assert day.withheld == "too_little_wear"
+    assert day.sync_s == pytest.approx(0, abs=0.05)
