@@ -10,6 +10,7 @@ from agent import events
 from agent.clock import WallClock
 from agent.gateway import run
 from agent.settings import Broker, Settings
+from agent.whole import Explanations
 
 STATE_DIR, PORT, EVENT = sys.argv[1], int(sys.argv[2]), events.decode(sys.argv[3].encode())
 TOPICS = events.Topics("s", "g")
@@ -17,6 +18,8 @@ TOPICS = events.Topics("s", "g")
 
 class Echo:
     """An event for each packet."""
+
+    explanations = Explanations()
 
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.counts, self.changed = source, outbox, {}, set()

@@ -14,6 +14,7 @@ import msgspec
 from agent import events, gateway
 from agent.clock import WallClock
 from agent.settings import read_settings
+from agent.whole import Explanations
 
 CONFIG, MOST, EACH_STEP = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 EVENT = events.decode(sys.argv[4].encode())
@@ -23,6 +24,8 @@ TOPICS = events.Topics(settings.site, settings.gateway)
 
 
 class Maker:
+    explanations = Explanations()
+
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.made = source, outbox, 0
 
