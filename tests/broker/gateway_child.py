@@ -12,6 +12,7 @@ from agent.audit import AuditLog
 from agent.clock import WallClock
 from agent.gateway import run
 from agent.settings import Broker, Settings
+from agent.whole import Explanations
 
 STATE_DIR, PORT, EVENT = sys.argv[1], int(sys.argv[2]), events.decode(sys.argv[3].encode())
 TOPICS = events.Topics("s", "g")
@@ -28,6 +29,7 @@ class Echo:
     """An event for each packet."""
 
     bundle = Bundle()
+    explanations = Explanations()
 
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.counts, self.changed = source, outbox, {}, set()

@@ -15,6 +15,7 @@ from agent import events, gateway
 from agent.audit import AuditLog
 from agent.clock import WallClock
 from agent.settings import read_settings
+from agent.whole import Explanations
 
 CONFIG, MOST, EACH_STEP = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 EVENT = events.decode(sys.argv[4].encode())
@@ -32,6 +33,7 @@ class Bundle:
 
 class Maker:
     bundle = Bundle()
+    explanations = Explanations()
 
     def __init__(self, source, outbox, counters) -> None:
         self.source, self.outbox, self.made = source, outbox, 0
