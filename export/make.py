@@ -80,7 +80,7 @@ def make(
         root: folder of the datasets, see `data_root`.
         own: the folder of recordings that the run was trained on, if it was.
         with_litert: add the files for LiteRT.
-        with_evidence: teach the evidential layer too; see README, "Noise or novelty?", before you ship it.
+        with_evidence: teach the evidential layer too; see FIGURES.md, "Noise or novelty?", before you ship it.
         keys: folder of the key that signs it; none = it is not signed.
 
     Raises:
