@@ -236,8 +236,9 @@ def _unheard(samples_g: Singles, segments: int) -> Booleans:
     none and two an hour (calibration wearers). No row is left without any segment.
     """
     rows, _, samples = samples_g.shape
-    missing = np.isnan(samples_g[:, 0]).reshape(rows, segments, samples // segments).any(axis=2)
-    return np.asarray(missing & ~missing.all(axis=1, keepdims=True))
+    absent = np.isnan(samples_g[:, 0]).reshape(rows, segments, samples // segments)
+    missing: Booleans = np.asarray(absent.any(axis=2))
+    return missing & ~missing.all(axis=1, keepdims=True)
 
 
 def _by_segment(reading: Reading, context_weight: float) -> Singles:
