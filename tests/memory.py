@@ -48,7 +48,7 @@ class Ward:
     """A source: each wearer goes through the simulated two minutes again and again, each shifted by a bit."""
 
     def __init__(self) -> None:
-        days = [simulate(np.random.default_rng(seed))[0] for seed in range(8)]
+        days = [simulate(np.random.default_rng(seed))[0] for seed in range(2)]
         self._days = [list(packets(day)) for day in days]
         self._length_s = float(days[0].times_s[-1] - days[0].times_s[0]) + 0.02
         self._coming = heapq.merge(*(self._worn_by(n) for n in range(WEARERS)), key=lambda one: one.received_s)
@@ -146,7 +146,9 @@ def main(minutes: int, *, shadow: bool) -> int:
     growth = watch.seen[-1] - watch.seen[len(watch.seen) // 4]
     seen_minutes = (watch.now - BEGAN_S) / 60
     limit = SERVICE_MB if shadow else LIMIT_MB
-    print(f"{WEARERS} wearers, {counts['windows']} windows, {seen_minutes:.0f} min in {worked_s:.0f} s of work; {phase}")
+    print(
+        f"{WEARERS} wearers, {counts['windows']} windows, {seen_minutes:.0f} min in {worked_s:.0f} s of work; {phase}"
+    )
     print(f"most {max(watch.seen):.1f} MB (limit {limit}); {growth:+.1f} MB from the first quarter to the end")
     whole = seen_minutes >= minutes and ("shadow" in phase) == shadow
     return int(max(watch.seen) > limit or growth > 2.0 or not whole)
