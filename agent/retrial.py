@@ -45,6 +45,7 @@ class Retrial:
         self.score: Floats = judged.scores.score[self.rows]
         self.trust = judged.spoken.of(np.array([window]))
         self.hop = (stretches_g.shape[2] - judged.windows.samples_g.shape[2]) // LAGS
+        self._patterns: dict[int, Singles] = {}
 
     @property
     def leading(self) -> int:
@@ -54,6 +55,11 @@ class Retrial:
 
     def pattern(self, position: int) -> Singles:
         """(segments, 4 axes, 4 descriptors) the closest normal pattern, by the segments that do not decide."""
+        if position not in self._patterns:
+            self._patterns[position] = self._pattern(position)
+        return self._patterns[position]
+
+    def _pattern(self, position: int) -> Singles:
         reading = self.anatomy.reading
         shape = reading.from_prototype.shape[1:]
         counts = np.arange(shape[0]) != self.strangeness(position, reading.from_prototype[position]).argmax()
