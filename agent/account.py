@@ -62,7 +62,7 @@ def account(found: Decomposition, retrial: Retrial, expectation: Expectation, po
         if raised.sum() < STILL_THERE * found.rest[ECHO]:
             return Account(positions[retrial.leading], AXES[0], 0.0, -layout.window_s, 0.0, ECHOING, 0.0)
     pattern = retrial.pattern(row)
-    away = retrial.anatomy.reading.embedding[row].reshape(pattern.shape) - pattern
+    away = retrial.away(row)
     told = extent(retrial.strangeness(row, away), EXTENT)
     level, spread = (values[:, :3].T for values in expectation.level_and_spread(pattern))  # (3, segments)
     samples = retrial.judged.windows.samples_g[retrial.rows[row]]
@@ -132,7 +132,8 @@ def _by_itself(retrial: Retrial) -> Singles:
     anatomy = retrial.anatomy.of(one)
     silent = replace(anatomy.before, strange=np.zeros_like(anatomy.before.strange))
     alone = replace(anatomy, before=silent)
-    return apart(alone, retrial.family[one], retrial.judge.model.prototypes)[0][0]
+    places: Singles = apart(alone, retrial.family[one], retrial.judge.model.prototypes)[0][0]
+    return places
 
 
 def _difference(away: Singles, raised: Singles, axis: int, aspect: int) -> float:
