@@ -118,8 +118,9 @@ ENGLISH = Language(
         "stuck": "the sensor repeats one value; check that it runs and is not frozen",
         "clipped": "the tops of the signal are cut off; the sensor's range is too small for this movement",
         "spikes": "single samples leap as no body can; check the radio and the cable",
-        "gravity": "at rest it does not measure 1 g; check its calibration",
+        "gravity": "gravity does not measure 1 g; check its calibration",
         "dropout": "samples are missing; check distance, radio and battery",
+        "white": "its samples shake at random as no body does; check battery, cable and clock",
     },
     fault_names={
         "stuck": "stuck",
@@ -127,6 +128,7 @@ ENGLISH = Language(
         "spikes": "spikes",
         "gravity": "gravity",
         "dropout": "dropout",
+        "white": "random noise",
     },
     learnt_fault="{where}: like a faulty sensor ({strength}), most of all {fault}: {advice}",
     learnt_faults={
@@ -240,8 +242,9 @@ FRENCH = Language(
         "stuck": "le capteur répète une même valeur ; vérifier qu'il fonctionne et n'est pas figé",
         "clipped": "les sommets du signal sont coupés ; l'étendue du capteur est trop petite pour ce mouvement",
         "spikes": "des échantillons isolés sautent comme aucun corps ne le peut ; vérifier la radio et le câble",
-        "gravity": "au repos il ne mesure pas 1 g ; vérifier son étalonnage",
+        "gravity": "la pesanteur n'y vaut pas 1 g ; vérifier son étalonnage",
         "dropout": "des échantillons manquent ; vérifier la distance, la radio et la batterie",
+        "white": "ses échantillons tremblent au hasard comme aucun corps ; vérifier batterie, câble et horloge",
     },
     fault_names={
         "stuck": "figé",
@@ -249,6 +252,7 @@ FRENCH = Language(
         "spikes": "pics",
         "gravity": "gravité",
         "dropout": "pertes",
+        "white": "bruit aléatoire",
     },
     learnt_fault="{where} : comme un capteur défectueux ({strength}), surtout {fault} : {advice}",
     learnt_faults={

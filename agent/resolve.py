@@ -111,7 +111,7 @@ def _measured(retrial: Retrial, *, right: bool) -> Answer:
 
 
 def _trust(*, right: bool) -> Trust:
-    return Trust(np.array([float(right)]), np.array([float(not right)]), np.zeros(1, np.bool_))
+    return Trust(np.array([float(right)]), np.array([float(not right)]), np.zeros(1, np.bool_), np.zeros(1, np.bool_))
 
 
 def worst(retrial: Retrial) -> tuple[int, str]:
