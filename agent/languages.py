@@ -54,6 +54,12 @@ class Language:
     every_sensor: str
     agent_stops: str
     back: str
+    shift: str
+    """{size}, {low}, {high}, {how}, {since}: how far away from the first day of wear, of a drift."""
+    shift_ways: tuple[str, str]
+    """Further from normal, and nearer."""
+    drift: dict[str, str]
+    """`open`, `habit`, `back`, `stops` -> phrase; {shift}, {hours}, {since}."""
 
 
 ENGLISH = Language(
@@ -144,6 +150,15 @@ ENGLISH = Language(
     every_sensor="every sensor",
     agent_stops="the agent stops",
     back="heard again",
+    shift="{size} standard deviations [{low}, {high}] {how} than on the first day of wear since {since}",
+    shift_ways=("stranger", "less strange"),
+    drift={
+        "open": "movement has been {shift}; check that the sensor sits where it did, then look at the person",
+        "habit": "movement has been {shift}: it has lasted a day of wear and is taken for a new habit; alarms are "
+        "judged as usual again, the first day stays the measure of drift",
+        "back": "movement is back to what it was on the first day of wear, after {hours} hours of drift since {since}",
+        "stops": "the agent stops; told again when it goes on; movement was {shift}",
+    },
 )
 
 FRENCH = Language(
@@ -261,6 +276,16 @@ FRENCH = Language(
     every_sensor="tous les capteurs",
     agent_stops="l'agent s'arrête",
     back="de nouveau entendu",
+    shift="{size} écarts-types [{low} ; {high}] {how} que le premier jour de port depuis {since}",
+    shift_ways=("plus étrange", "moins étrange"),
+    drift={
+        "open": "le mouvement est {shift} ; vérifier que le capteur est resté à sa place, puis aller voir la personne",
+        "habit": "le mouvement est {shift} : cela dure depuis un jour de port et passe pour une nouvelle habitude ; "
+        "les alarmes sont jugées de nouveau comme d'ordinaire, le premier jour reste la mesure de la dérive",
+        "back": "le mouvement est redevenu ce qu'il était le premier jour de port, après {hours} heures de dérive "
+        "depuis {since}",
+        "stops": "l'agent s'arrête ; redit quand il reprendra ; le mouvement était {shift}",
+    },
 )
 
 LANGUAGES = {"en": ENGLISH, "fr": FRENCH}

@@ -192,8 +192,8 @@ class Scorer:
         shape = (len(embedding), self._segments, 4, embedding.shape[1] // (4 * self._segments))
         from_prototype = (embedding - self.nearest(embedding, family)).reshape(shape)
         from_context = (embedding - np.clip(answer.expected, -LARGEST, LARGEST)).reshape(shape)
-        unheard = _unheard(samples_g, self._segments)
-        from_prototype[unheard] = from_context[unheard] = 0.0
+        silent = unheard(samples_g, self._segments)
+        from_prototype[silent] = from_context[silent] = 0.0
         by_segment = strangeness(from_prototype, from_context, self._prototypes.context_weight).sum(axis=(2, 3))
         raw = by_segment.max(axis=1).astype(np.float64)
         strange = self._prototypes.norms.standardise(raw, family, OPEN)
@@ -229,7 +229,7 @@ class Scorer:
         return out
 
 
-def _unheard(samples_g: Singles, segments: int) -> Booleans:
+def unheard(samples_g: Singles, segments: int) -> Booleans:
     """(m, segments) where samples are missing: what was filled in is nobody's movement, so it is not strange.
 
     Where 10 % of the packets are lost at the waist, average precision is .88 with it and .77 without, false alarms are
