@@ -11,7 +11,8 @@ show in the postures: the forearms are mirror images, and a sensor's usual direc
 import numpy as np
 
 from agent.clocks import DeviceClock
-from agent.limbs.ledger import AT, Day
+from agent.limbs.columns import AT
+from agent.limbs.ledger import Day
 from agent.records import Floats
 
 ONE_ARM = 0.95

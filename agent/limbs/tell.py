@@ -11,8 +11,8 @@ from agent.events import Estimate, Event, EventData, Kind, LimbChange, Masses, S
 from agent.limbs import words
 from agent.limbs.change import FALSE_EVENT_DAYS, HEALTHY, HEALTHY_MEAN, Found, Interval
 from agent.limbs.figures import ArmDay, arm_day
-from agent.limbs.ledger import AT, COLUMNS, DAY_S, HOUR_S, Closed, Day
-from agent.limbs.measure import SIDES
+from agent.limbs.columns import AT, COLUMNS, SIDES
+from agent.limbs.ledger import DAY_S, HOUR_S, Closed, Day
 from agent.limbs.person import Judged, Person
 from agent.records import NOISE, NORMAL, NOVELTY
 from agent.settings import Person as Profile

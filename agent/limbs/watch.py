@@ -10,9 +10,11 @@ from agent.compose import Sender
 from agent.events import Event
 from agent.ingest import Streams
 from agent.limbs import pair
-from agent.limbs.ledger import AT, DAY_S, HOUR_S, Closed, Ledger, Tally, tally
-from agent.limbs.measure import SIDES, Measurer
+from agent.limbs.columns import AT, SIDES
+from agent.limbs.ledger import DAY_S, HOUR_S, Closed, Ledger
+from agent.limbs.measure import Measurer
 from agent.limbs.person import Person
+from agent.limbs.tally import Tally, tally
 from agent.limbs.tell import Teller
 from agent.records import Integers, Windows
 from agent.settings import Limbs as Settings
