@@ -78,6 +78,11 @@ class Days:
         return Interval(self.mean, self.mean - half, self.mean + half)
 
 
+def in_ratio(interval: Interval) -> Interval:
+    """Of logarithms -> of ratios."""
+    return Interval(*(math.exp(min(end, 50.0)) for end in (interval.mean, interval.low, interval.high)))
+
+
 def t_quantile(freedom: float) -> float:
     """.975 quantile of Student's t: Hill 1970 (Commun. ACM 13:619) expansion, within 0.1 % from 3 on, 2 % at 2."""
     z, f = 1.959964, freedom
@@ -204,8 +209,7 @@ class Standing:
     def add(self, value: float) -> Interval | None:
         """One more day's log ratio; the interval of the use ratio on the day on which it leaves the healthy range."""
         self.days.add(value)
-        always = self.days.always()
-        ratio = Interval(*(math.exp(min(end, 50.0)) for end in (always.mean, always.low, always.high)))
+        ratio = in_ratio(self.days.always())
         side = -1.0 if ratio.high < HEALTHY[0] else float(ratio.low > HEALTHY[1])
         if side in (0.0, self.told):
             return None

@@ -23,7 +23,11 @@ while not walking; `left`, `left2` = counts and their squares; `log_*` = of log(
 in which an arm moved; `up_*` = direction of gravity over the `turned_*` seconds of movement."""
 LEGS = (
     *("legs_worn_s", "legs_aside_left_s", "legs_aside_right_s", "paced_s", "in_step"),
-    *(f"{what}_{side}" for what in ("steps", "strides", "stride_s", "stride_s2", "swing_s", "impact_g") for side in SIDES),
+    *(
+        f"{what}_{side}"
+        for what in ("steps", "strides", "stride_s", "stride_s2", "swing_s", "impact_g")
+        for side in SIDES
+    ),
     *(f"{what}_{side}" for what in ("paired", "step_s", "load") for side in SIDES),
     *(f"up_{side}_leg_{axis}" for side in SIDES for axis in "xyz"),
     *("turned_left_leg_s", "turned_right_leg_s"),

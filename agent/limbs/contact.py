@@ -119,12 +119,12 @@ def _steps_up(level: Floats, back: Floats, ahead: Floats) -> Floats:
     """(m, n) mean of `level` over the (m,) samples ahead less that over those back; +inf where they are not there."""
     count, places = level.shape[1], np.arange(level.shape[1])[None]
     sums = np.concatenate([np.zeros((len(level), 1)), np.cumsum(level, axis=1)], axis=1)
-    back, ahead = (np.maximum(part, 1).astype(int)[:, None] for part in (back, ahead))
-    before, after = np.clip(places - back, 0, count), np.clip(places + ahead, 0, count)
+    behind, beyond = (np.maximum(part, 1).astype(np.int64)[:, None] for part in (back, ahead))
+    before, after = np.clip(places - behind, 0, count), np.clip(places + beyond, 0, count)
     here = sums[:, :-1]
-    rise = (np.take_along_axis(sums, after, axis=1) - here) / ahead
-    rise -= (here - np.take_along_axis(sums, before, axis=1)) / back
-    return np.where((places < back) | (places + ahead > count), np.inf, rise)
+    rise = (np.take_along_axis(sums, after, axis=1) - here) / beyond
+    rise -= (here - np.take_along_axis(sums, before, axis=1)) / behind
+    return np.where((places < behind) | (places + beyond > count), np.inf, rise)
 
 
 def _shocks(steps: Floats, quiet: Integers, stride: Floats) -> Floats:

@@ -54,7 +54,13 @@ class Gait:
         self._ended_s: Floats = np.empty(0)
 
     def measure(self, windows: Windows, place: Integers) -> Pace:
-        """Measure what is due.
+        """Measure what is due; arguments as in `see`."""
+        pace, feet = self.see(windows, place)
+        self.steps.follow(feet, pace.wearer, pace.sums)
+        return pace
+
+    def see(self, windows: Windows, place: Integers) -> tuple[Pace, Feet]:
+        """What is due, without the steps; and the contacts that they are made of.
 
         Args:
             windows: n windows with m rows, of one stream in order of time.
@@ -75,9 +81,7 @@ class Gait:
             self._second(windows, rows[turn], place[windows.stream[rows[turn]]], line[turn], pace)
             for turn in in_turn(windows.stream[rows])
         ]
-        if feet:
-            self.steps.follow(_joined(feet), pace.wearer, pace.sums)
-        return pace
+        return pace, _joined(feet)
 
     def _second(self, windows: Windows, rows: Integers, place: Integers, line: Integers, pace: Pace) -> Feet:
         """One second of each of some streams; writes all but the steps into `pace`, returns the contacts."""
@@ -136,4 +140,6 @@ def _feet(found: Contacts, line: Integers, side: Integers, end_s: Floats) -> Fee
 
 
 def _joined(parts: list[Feet]) -> Feet:
+    none = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0)
+    parts = [Feet(*none), *parts]
     return Feet(*(np.concatenate([getattr(part, name) for part in parts]) for name in Feet.__dataclass_fields__))

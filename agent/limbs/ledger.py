@@ -1,4 +1,4 @@
-"""Seconds -> hours and days: what limbs did while the sensors of BOTH sides were surely worn, per wearer, in O(1) memory.
+"""Seconds -> hours and days: what limbs did while BOTH sides' sensors were surely worn, per wearer; memory is bounded.
 
 Non-wear is never read as non-use. A sensor that lies still may be off, or on an arm at rest; which, is known only when
 it moves again. So time with a still side waits: it counts once that side has moved again within half an hour, and is

@@ -118,7 +118,8 @@ def whole_seconds(windows: Windows, layout: Layout, place: Integers) -> Integers
     whole = nth % round(1 / layout.hop_s) == 0
     rows = np.flatnonzero(whole[windows.owner] & (place[windows.stream] >= 0))
     present = np.isfinite(windows.samples_g[rows, 0])
-    return rows[1 - present.mean(axis=1) <= MOST_MISSING]
+    kept: Integers = rows[1 - present.mean(axis=1) <= MOST_MISSING]
+    return kept
 
 
 def _by_side(windows: Windows, rows: Integers, side: Integers, seen: dict[str, np.ndarray]) -> Seconds:

@@ -9,6 +9,7 @@ from agent.limbs.gait import Pace
 from agent.limbs.measure import Seconds
 from agent.records import Booleans, Floats, Integers
 
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Sums over short spans of time, each of one wearer; in order of time."""
@@ -83,5 +84,3 @@ def _binned(counts: Floats, either: Booleans) -> Integers:
     ratios = np.zeros((len(counts), len(BINS) - 1), np.int64)
     ratios[np.arange(len(counts))[either], place[either]] = 1
     return ratios
-
-

@@ -3,7 +3,7 @@ import pytest
 
 from agent.audience import Audience
 from agent.events import RETAINED, Event, Topics, decode, encode
-from agent.limbs.ledger import AT
+from agent.limbs.columns import AT
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
 from agent.records import Packet
 from agent.settings import Delivery
