@@ -103,6 +103,8 @@ class Ledger:
         self.still_s[who] = np.where(still, self.still_s[who] + length_s, 0.0)
         off: Booleans = ~heard | (self.still_s[who] >= OFF_S)
         for group in GROUPS:
+            if not heard[:, group.sensors].any() and not self.waiting[who, group.worn].any():
+                continue  # nobody here wears these
             self._book_group(group, spans, turn, off[:, group.sensors], still[:, group.sensors])
 
     def _book_group(self, group: Group, spans: Tally, turn: Integers, off: Booleans, still: Booleans) -> None:

@@ -13,7 +13,7 @@ from agent.windows import Cutter
 def _weeks(limbs, course, seed=0, start_day=20_000):
     events = []
     for day in simulate_weeks(
-        np.random.default_rng(seed), course, watched=limbs.person(0).watched, start_day=start_day
+        np.random.default_rng(seed), course, watched=limbs.person(0)[0].watched, start_day=start_day
     ):
         events += limbs.book(day, float(day.end_s[-1]))
     return events + limbs.look((start_day + len(course.ratio)) * 86_400.0 + 700)
