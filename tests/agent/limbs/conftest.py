@@ -21,14 +21,14 @@ Watch = Callable[..., Limbs]
 def watch(packet) -> Watch:
     """Limbs of one wearer `anna` with both wrists heard."""
 
-    def make(side="left", positions=("left_wrist", "right_wrist")):
+    def make(side="left", positions=("left_wrist", "right_wrist"), profile="stroke"):
         layout = Layout(positions=POSITIONS)
         streams = Streams(layout, Counters())
         for position in positions:
             for minute in range(8):
                 streams.put(packet(60.0 * minute, wearer="anna", position=position))
         sender = Sender("site", "gateway", "bundle", "0" * 64, 0.01, layout, SimpleNamespace(), SimpleNamespace())
-        return Limbs(sender, streams, Settings(wearers={"anna": Profile(profile="stroke", side=side)}))
+        return Limbs(sender, streams, Settings(wearers={"anna": Profile(profile=profile, side=side)}))
 
     return make
 
