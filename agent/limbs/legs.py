@@ -27,7 +27,7 @@ MOST_SYNC_S = 0.02
 longer and the other shorter by as much. Swing times and impacts need one clock only."""
 DETECTOR_LOG_SD = {"step_time": 0.035, "swing_time": 0.04, "impact": 0.0}
 """How far ln(ratio) is from that of annotated footsteps; see `python -m training limbs`. Of impacts there is no truth:
-their interval holds the hours not worn alone."""
+their interval is that of the hours alone, as if each were a draw of its own."""
 STEPS_ERROR = 0.02
 """Share of the steps miscounted, against the same."""
 HEALTHY = (0.9, 1.1)
@@ -153,7 +153,7 @@ def _ratio(day: Day, measure: str, names: tuple[str, str]) -> Ratio | None:
     pulls: Floats = mine / mine.sum() - my_count / my_count.sum() - others / others.sum()
     pulls = pulls + other_count / other_count.sum()
     hours = int((my_count > 0).sum())
-    unseen = max(0.0, 1 - day.total("legs_worn_s") / 3600 / AWAKE_H)
+    unseen = 1.0 if measure == "impact" else max(0.0, 1 - day.total("legs_worn_s") / 3600 / AWAKE_H)
     between = float((pulls**2).sum()) * hours / max(hours - 1, 1) * unseen
     spread = Z_95_BOTH * float(np.sqrt(between + DETECTOR_LOG_SD[measure] ** 2))
     value = float(mine.sum() / my_count.sum() / (others.sum() / other_count.sum()))

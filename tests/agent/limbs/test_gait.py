@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,9 @@ def walk(stepping):
         right = right + rng.normal(0, 0.01, len(right))
         sides = {
             name: stepping(times, contacts, swing, shock, seed)
-            for seed, (name, contacts, swing, shock) in enumerate(zip(LEGS, (left, right), swing_s, shock_g, strict=True))
+            for seed, (name, contacts, swing, shock) in enumerate(
+                zip(LEGS, (left, right), swing_s, shock_g, strict=True)
+            )
         }
         if lost:
             gone = np.random.default_rng(0).random(len(times) // 25) < lost
@@ -103,7 +107,7 @@ def test_a_live_stream_gives_what_the_whole_recording_gives(walk):
     whole, live = Gait(LAYOUT).measure(windows, PLACES), Gait(LAYOUT)
     marks = [0, 1, 2, 5, 50, 51, 90, len(windows.end_s)]
     ticks = []
-    for first, last in zip(marks[:-1], marks[1:], strict=True):
+    for first, last in itertools.pairwise(marks):
         rows = (windows.owner >= first) & (windows.owner < last)
         fields = (windows.owner[rows] - first, windows.stream[rows], windows.family[rows], windows.samples_g[rows])
         ticks.append(live.measure(Windows(windows.wearer[first:last], windows.end_s[first:last], *fields), PLACES))
