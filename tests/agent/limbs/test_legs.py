@@ -220,18 +220,17 @@ def _walked(limbs, stepping, minutes, jump_at=None, jump_s=0.0, gateway_jump_s=0
     cutter, events, start_s = Cutter(limbs.streams), [], (START + 0.4) * 86_400.0
     for minute in range(minutes):
         leapt = jump_at is not None and minute >= jump_at
-        for side, position in enumerate(ANKLES):
-            t = 60.0 * minute + np.arange(3000) / 50
-            steps = np.arange(60.0 * minute + 0.6 + 0.55 * side, 60.0 * minute + 59, 1.1) * (minute % 2 == 0)
-            samples = stepping(t, steps[steps > 0], seed=minute)
-            device_s = start_s + t + (jump_s if leapt and side == 0 else 0.0)
-            now_s = start_s + (gateway_jump_s if leapt else 0.0)
-            for part in range(12):
-                rows = slice(250 * part, 250 * part + 250)
-                got = now_s + float(t[rows][-1]) + 0.02
-                limbs.streams.put(Packet("anna", position, device_s[rows], samples[rows], got))
-        now_s = start_s + 60 * minute + 60 + (gateway_jump_s if leapt else 0.0)
-        events += limbs.follow(cutter.cut(), now_s) + limbs.look(now_s)
+        t = 60.0 * minute + np.arange(3000) / 50
+        first = 60.0 * minute + 0.6
+        steps = [np.arange(first + 0.55 * side, first + 58, 1.1)[: None if minute % 2 == 0 else 0] for side in (0, 1)]
+        samples = [stepping(t, one, seed=minute) for one in steps]
+        for part in range(12):
+            rows = slice(250 * part, 250 * part + 250)
+            now_s = start_s + float(t[rows][-1]) + 0.02 + (gateway_jump_s if leapt else 0.0)
+            for side, position in enumerate(ANKLES):
+                device_s = start_s + t[rows] + (jump_s if leapt and side == 0 else 0.0)
+                limbs.streams.put(Packet("anna", position, device_s, samples[side][rows], now_s))
+            events += limbs.follow(cutter.cut(), now_s) + limbs.look(now_s)
     return events + limbs.finish(now_s)
 
 

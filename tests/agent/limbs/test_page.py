@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from agent.demo_weeks import play_weeks
 from agent.errors import StopError
@@ -64,7 +64,7 @@ def test_the_legs_have_a_page_of_their_own_and_a_wearer_of_both_has_one_page(tmp
     days = {event.data.start: event.data.summary.legs for event in legs if event.data.summary}
     for place, event in enumerate(arms):
         if event.data.summary:
-            summary = structs.replace(event.data.summary, legs=days[event.data.start])
+            summary = structs.replace(event.data.summary, legs=days.get(event.data.start, UNSET))
             arms[place] = structs.replace(event, data=structs.replace(event.data, summary=summary))
     told = story(arms, "simulated")
     assert told.height == 2 * HALF
