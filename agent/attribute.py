@@ -9,8 +9,8 @@ difference between the logarithm and the weighted mean is the term `merging`. Wi
 - open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
   echoes louder than this window, nothing of this window has a share;
 - fall: the head is integrated along the line from the nearest normal place (`Known.shares`);
-- freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs of the
-  window have their shares at their own positions.
+- freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs, and the
+  trunk, have their shares at their own positions. Where an earlier pair of windows decides, this one has no share.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,16 @@ import numpy as np
 from agent.anatomy import Anatomy
 from agent.records import FALL, FREEZING, OPEN, Floats, Integers, Singles
 from agent.score import MERGED, Prototypes, echoes, strangeness
+from agent.tremble import lasting
 
 ASPECTS = ("posture", "movement", "abruptness", "span", "trembling", "stepping")
-"""In what way: the four descriptors of the embedding, then the bands of the freeze index (3-8 Hz, 0.5-3 Hz)."""
+"""In what way: the four descriptors of the embedding, then the bands of the freeze index (3.5-8 Hz, 0.5-3 Hz)."""
 BANDS = 2
 REST = ("level", "echo", "habit", "before", "other_legs", "merging")
 """What belongs to no place of the window: the medians and scales that a normal window has; what was strange just
-before; lasting strangeness, taken off; what the windows before add to the head for falls and to the freeze index; the
-other legs, as far as they are not placed; a logarithm of a mean is no mean."""
+before; lasting strangeness, and the freeze index that is usual, taken off; what the windows before add to the head for
+falls and to the freeze index; the other legs and the trunk, as far as they are not placed; a logarithm of a mean is no
+mean."""
 LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING = range(len(REST))
 
 
@@ -62,8 +64,8 @@ def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prot
     others = rest(own, family[one], prototypes)[0]
     weight = slopes(own, family[one], prototypes)[0, FREEZING]
     if weight > 0:
-        legs = np.isfinite(anatomy.own_leg) & (np.arange(len(family)) != leading)
-        places[legs] = weight * _trembling(anatomy, family, prototypes)[legs]
+        limbs = np.isfinite(anatomy.own_limb) & (np.arange(len(family)) != leading)
+        places[limbs] = weight * _trembling(anatomy, family, prototypes)[limbs]
         others[OTHER_LEGS] -= places.sum(dtype=np.float64)
     places[leading] = first[0]
     return Decomposition(places, others)
@@ -100,8 +102,7 @@ def rest(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
         out[:, LEVEL] += slope[:, FALL] * at_rest
         out[:, BEFORE] += slope[:, FALL] * remembered
     if slope[:, FREEZING].any():
-        level, remembered, others = _of_the_legs(anatomy, family, prototypes)
-        for term, value in ((LEVEL, level), (BEFORE, remembered), (OTHER_LEGS, others)):
+        for term, value in _of_the_limbs(anatomy, family, prototypes).items():
             out[:, term] += slope[:, FREEZING] * value
     return out
 
@@ -152,28 +153,36 @@ def _normal(anatomy: Anatomy) -> Singles:
 
 
 def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4, segments, aspects) of the freezing part: the row's own window, as one of the row's and of the legs'."""
-    reading, legs = anatomy.reading, np.isfinite(anatomy.own_leg)
+    """(m, 4, segments, aspects) of the freezing part: what the row's own window adds to it."""
+    reading = anatomy.reading
     m, segments, axes, descriptors = reading.from_prototype.shape
     places = np.zeros((m, axes, segments, descriptors + BANDS), np.float32)
-    whole = segments * _windows(anatomy) * np.maximum(anatomy.legs, 1)
-    share = np.where(legs, 1 / np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0), 0.0) / whole
+    _, now = _held(anatomy)
+    share = now * _each(anatomy, family, prototypes) / segments
     places[..., -BANDS:] = (share[:, None, None] * reading.trembling)[:, :, None, :]
     return places
 
 
-def _of_the_legs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Floats, Floats, Floats]:
-    """(m,) each: of the freezing part the level, the windows before, and the other legs."""
-    own = np.isfinite(anatomy.own_leg)
-    norms, legs = prototypes.norms, np.maximum(anatomy.legs, 1)
-    scale = np.where(own, norms.scale[family, FREEZING], 1.0) * legs
-    level = np.where(own, -norms.median[family, FREEZING] / scale, 0.0)
-    past = np.where(anatomy.before.known, anatomy.before.trembling, 0.0).sum(axis=1) / _windows(anatomy)
+def _of_the_limbs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> dict[int, Floats]:
+    """(m,) each: of the freezing part the level, what is usual, the windows before, and the other legs and the trunk."""
+    each, (held, now) = _each(anatomy, family, prototypes), _held(anatomy)
+    own = np.isfinite(anatomy.own_limb)
     whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)
-    others = whole - np.where(own, anatomy.own_leg, 0.0) / legs
-    return level, np.where(own, past / scale, 0.0), others
+    return {
+        LEVEL: -each * prototypes.norms.median[family, FREEZING],
+        HABIT: -each * anatomy.before.usual,
+        BEFORE: each * (held - now * anatomy.reading.trembling.sum(axis=(1, 2))),
+        OTHER_LEGS: whole - np.where(own, anatomy.own_limb, 0.0) / np.sqrt(np.maximum(anatomy.limbs, 1)),
+    }
 
 
-def _windows(anatomy: Anatomy) -> Integers:
-    """(m,) windows that the freeze index is the mean of."""
-    return np.asarray(1 + anatomy.before.known.sum(axis=1))
+def _each(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
+    """(m,) by how much the freezing part rises with the index of the row; 0 where it takes no part."""
+    scale = np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0)
+    return np.where(np.isfinite(anatomy.own_limb), 1 / (scale * np.sqrt(np.maximum(anatomy.limbs, 1))), 0.0)
+
+
+def _held(anatomy: Anatomy) -> tuple[Floats, Floats]:
+    """`lasting` of the rows."""
+    before = anatomy.before
+    return lasting(anatomy.reading.trembling.sum(axis=(1, 2)), before.trembling, before.known)
