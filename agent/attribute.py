@@ -164,7 +164,7 @@ def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Si
 
 
 def _of_the_limbs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> dict[int, Floats]:
-    """(m,) each: of the freezing part the level, what is usual, the windows before, and the other legs and the trunk."""
+    """(m,) each: of the freezing part the level, what is usual, the windows before, the other legs and the trunk."""
     each, (held, now) = _each(anatomy, family, prototypes), _held(anatomy)
     own = np.isfinite(anatomy.own_limb)
     whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)

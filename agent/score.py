@@ -7,8 +7,8 @@
     score     = log of the mean of exp over the parts, standardised once more
 
 with e the embedding of the row, p the prototype of its family, or of those that all share, that is nearest over the
-whole window, and x what the network expects of each segment from the other segments. The strangest segment decides:
-a fall is short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
+whole window, and x what the network expects of each segment from the others. The strangest segment decides: a fall is
+short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is normal anywhere on the
 body: a position on which few hopped borrows from those on which many did. What was strange echoes for two windows,
 weaker each time: a fall is not over when its impact leaves the window. And who has been a little strange for a while is

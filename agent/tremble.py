@@ -6,9 +6,9 @@ High where the legs tremble without stepping. The floor keeps stillness from loo
 whole window, since half a stride takes longer than one segment. Moore's upper band begins at 3 Hz, where quick stepping
 still has its harmonics; Cockx et al. 2023 (J. NeuroEng. Rehabil. 20:53) begin at 3.5 Hz.
 
-A freeze holds on while single windows look calm, so a row's index is the strongest mean of two neighbouring windows among
-this one and the three before. People walk unlike each other: what the row's own stream usually shows is taken off
-(`agent.usual`).
+A freeze holds on while single windows look calm, so a row's index is the strongest mean of two neighbouring windows
+among this one and the three before. People walk unlike each other: what the row's own stream usually shows is taken
+off (`agent.usual`).
 """
 
 from functools import cache

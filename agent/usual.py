@@ -12,6 +12,7 @@ DRAWN = 240.0
 """Windows of 0 that every stream begins with: two minutes."""
 FORGET = 7200.0
 """Windows that the mean reaches back, in the end: an hour of movement."""
+KEPT = 1 - 1 / FORGET
 
 
 class Usual:
@@ -38,10 +39,10 @@ class Usual:
         for rows in _rounds(stream, end_s):
             slots = stream[rows]
             usual[rows] = self._sum[slots] / (DRAWN + self._weight[slots])
-            slots, rows = slots[counted[rows]], rows[counted[rows]]
-            kept = 1 - 1 / FORGET
-            self._sum[slots] = kept * self._sum[slots] + value[rows]
-            self._weight[slots] = kept * self._weight[slots] + 1
+            learnt = rows[counted[rows]]
+            slots = stream[learnt]
+            self._sum[slots] = KEPT * self._sum[slots] + value[learnt]
+            self._weight[slots] = KEPT * self._weight[slots] + 1
         return usual
 
     def _make_room(self, streams: int) -> None:

@@ -69,6 +69,18 @@ def calibrate(
         seed: of the prototypes' choice.
     """
     places, family = _places(runtime, layout, train, seed)
+    return recalibrate(runtime, layout, held_out, places, family, known)
+
+
+def recalibrate(
+    runtime: Runtime,
+    layout: Layout,
+    held_out: NormalWindows,
+    places: Singles,
+    family: NDArray[np.int64],
+    known: Known | None,
+) -> Calibrated:
+    """Everything but the prototypes, which are `places` of each `family`; arguments as for `calibrate`."""
     raw = Prototypes(places, family, _no_norms(layout), CONTEXT_WEIGHT, known=known)
     apart = replace(held_out, window=np.arange(len(held_out.family)))  # each row by itself, whatever else was worn
     parts = score_windows(runtime, raw, layout, apart).parts

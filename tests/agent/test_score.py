@@ -41,7 +41,9 @@ def naively(made, i):
         return ((x + y + z) / 3 + magnitude) / 2
 
     def freezing(row):
-        heard = [None if n is None else bands(n).sum() for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1)))]
+        heard = [
+            None if n is None else bands(n).sum() for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1)))
+        ]
         pairs = [np.mean([v for v in pair if v is not None]) for pair in pairwise(heard) if pair[0] is not None]
         total = weight = 0.0
         for n in np.flatnonzero((rows.stream == rows.stream[row]) & (rows.end_s < rows.end_s[row])):
