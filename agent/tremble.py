@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from agent.features import four_axes
-from agent.records import Booleans, Floats, Singles
+from agent.records import Booleans, Floats, Integers, Singles
 
 STEPPING_HZ = (0.5, 3.0)
 TREMBLING_HZ = (3.5, 8.0)
@@ -59,7 +59,7 @@ def moving(trembling: Floats) -> Booleans:
     return np.asarray((trembling[..., 0] - trembling[..., 1]).sum(axis=1) > MOVING)
 
 
-def lasting(now: Floats, before: Floats, known: Booleans) -> tuple[Floats, Floats]:
+def held(now: Floats, before: Floats, known: Booleans) -> tuple[Floats, Floats]:
     """The strongest mean of two neighbouring windows, and by how much it rises with this one.
 
     Args:
@@ -76,3 +76,22 @@ def lasting(now: Floats, before: Floats, known: Booleans) -> tuple[Floats, Float
     pairs = np.where(there[:, :-1], pairs, -np.inf)
     share = np.where(pairs.argmax(axis=1) > 0, 0.0, np.where(known[:, 0], 0.5, 1.0))
     return pairs.max(axis=1), share
+
+
+def over_the_limbs(freezing: Floats, leg: Booleans, owner: Integers) -> tuple[Floats, Floats, Integers]:
+    """One word for all legs and the trunk of a window; no leg, no word. A leg that stands still speaks against another.
+
+    Args:
+        freezing: (m,) of each row by itself, standardised; -inf = it has no say.
+        leg: (m,) rows without one of which a window has no word.
+        owner: (m,) the window of each.
+
+    Returns:
+        (m,) what each row said, -inf where its window has no word; (m,) the sum by the root of their number, for every
+        row of the window; (m,) that number.
+    """
+    own = np.isfinite(freezing) & (np.bincount(owner, leg) > 0)[owner]
+    count = np.bincount(owner, own).astype(np.int64)
+    both = np.bincount(owner, np.where(own, freezing, 0.0)) / np.sqrt(np.maximum(count, 1))
+    whole = np.where(count > 0, both, -np.inf)
+    return np.where(own, freezing, -np.inf), whole[owner], count[owner]

@@ -6,6 +6,7 @@ mean is of the last `FORGET` of them, and a new shoe or a new dose of a drug is 
 
 import numpy as np
 
+from agent.lasting import in_rounds
 from agent.records import Booleans, Floats, Integers
 
 DRAWN = 240.0
@@ -36,7 +37,8 @@ class Usual:
         """
         self._make_room(int(stream.max(initial=-1)) + 1)
         usual = np.zeros(len(stream))
-        for rows in _rounds(stream, end_s):
+        order = np.argsort(end_s, kind="stable")
+        for rows in (order[turn] for turn in in_rounds(stream[order])):
             slots = stream[rows]
             usual[rows] = self._sum[slots] / (DRAWN + self._weight[slots])
             learnt = rows[counted[rows]]
@@ -50,12 +52,3 @@ class Usual:
         if more:
             more = max(more, len(self._sum))  # doubling: cheap in the long run
             self._sum, self._weight = np.pad(self._sum, (0, more)), np.pad(self._weight, (0, more))
-
-
-def _rounds(stream: Integers, end_s: Floats) -> list[Integers]:
-    """Rows of the first window of each stream, of the second, ...: a live tick has one such round."""
-    order = np.lexsort((end_s, stream))
-    first = np.flatnonzero(np.diff(stream[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-    by_rank = order[np.argsort(rank, kind="stable")]
-    return np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]) if len(order) else []

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.bundle import CARD, EVIDENCE
 from agent.evidence import Layer
 from agent.features import extract
 from agent.judge import Model
 from agent.layout import POSITIONS, Layout
+from agent.manifest import CARD, EVIDENCE
 from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime

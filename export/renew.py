@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from agent.bundle import CARD, MANIFEST, Bundle, open_bundle, open_runtime
+from agent.bundle import Bundle, open_bundle, open_runtime
 from agent.records import RuntimeName
 from agent.runtime import FILES, Runtime
 from agent.runtime.onnx import OnnxRuntime

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.tremble import FLOOR, MOVING, SHARES, STEPPING_HZ, TREMBLING_HZ, freeze_bands, lasting, moving
+from agent.tremble import FLOOR, MOVING, SHARES, STEPPING_HZ, TREMBLING_HZ, freeze_bands, held, moving
 
 RATE_HZ = 50.0
 SAMPLES = 128
@@ -101,12 +101,12 @@ def test_stepping_and_trembling_move_and_a_still_sensor_does_not():
 
 
 def pairs(now, before, known):
-    held, share = lasting(np.array([now]), np.array([before], float), np.array([known], bool))
-    return held[0], share[0]
+    lasts, share = held(np.array([now]), np.array([before], float), np.array([known], bool))
+    return lasts[0], share[0]
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "known", "held", "share"),
+    ("now", "before", "known", "lasts", "share"),
     [
         (1.0, [0, 0, 0], [0, 0, 0], 1.0, 1.0),  # a stream's first window stands for itself
         (1.0, [3, 0, 0], [1, 0, 0], 3.0, 0.0),  # so does the oldest that is known
@@ -115,8 +115,8 @@ def pairs(now, before, known):
         (2.0, [9, 9, 1], [0, 0, 1], 2.0, 1.0),  # what is not known has no say
     ],
 )
-def test_the_strongest_pair_of_neighbours_decides(now, before, known, held, share):
-    assert pairs(now, before, known) == (held, share)
+def test_the_strongest_pair_of_neighbours_decides(now, before, known, lasts, share):
+    assert pairs(now, before, known) == (lasts, share)
 
 
 def test_a_lone_jolt_counts_half():
