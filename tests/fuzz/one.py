@@ -1,7 +1,7 @@
 """One target under atheris, in a process of its own: `python -m tests.fuzz.one NAME INPUTS FOLDER`.
 
-What is worth keeping goes into FOLDER/NAME-corpus. Writes FOLDER/NAME.json when that many inputs are through; a finding lies in FOLDER/NAME-crash-*, a hang in
-FOLDER/NAME-timeout-*.
+What is worth keeping goes into FOLDER/NAME-corpus. FOLDER/NAME.json is written when that many inputs are through; a
+finding lies in FOLDER/NAME-crash-*, a hang in FOLDER/NAME-timeout-*.
 """
 
 import json
