@@ -72,7 +72,7 @@ def test_it_looks_at_eighteen_things(tmp_path):
     path.write_text(f'state_dir = "{tmp_path}"\n[broker]\nhost = "127.0.0.1"\nport = 1\n')
     names = list(dict.fromkeys(finding.name for finding in doctor.examine(path)))
     assert names == ["python", "packages", "settings", *CHECKS]
-    assert len(names) == 17
+    assert len(names) == 18
 
 
 def test_every_fault_comes_with_what_to_do():
