@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.binomial import Z_95_BOTH
-from agent.limbs.ledger import AT, BINS, Day
+from agent.limbs.columns import AT, BINS
+from agent.limbs.ledger import Day
 from agent.records import Floats
 
 AWAKE_H = 14.0

@@ -11,11 +11,11 @@ import numpy as np
 
 from agent.layout import Layout
 from agent.limbs import posture
+from agent.limbs.columns import SIDES
 from agent.limbs.counts import Counter
 from agent.limbs.upright import Upright
 from agent.records import Booleans, Floats, Integers, Singles, Windows
 
-SIDES = ("left", "right")
 USED_COUNTS = 2.0
 """Counts a second from which an arm is used (threshold of Uswatte et al. 2000, Stroke 31:662; Bailey & Lang 2013)."""
 MOST_MISSING = 0.5
@@ -61,7 +61,6 @@ class Measurer:
         self.counter = Counter(round(layout.rate_hz))
         self.upright = Upright()
         self._axis = AXIS[forearm]
-        self._each = round(1 / layout.hop_s)
         self._ended_s: Floats = np.empty(0)
         """(streams,) end of the last second of each stream."""
 
@@ -72,13 +71,8 @@ class Measurer:
             windows: n windows with m rows, of one stream in order of time.
             side: (streams,) 0 = left wrist, 1 = right wrist, -1 = neither.
         """
-        layout = self.layout
-        nth = np.round((windows.end_s - layout.window_s) / layout.hop_s).astype(np.int64)
-        whole = nth % self._each == 0
-        rows = np.flatnonzero(whole[windows.owner] & (side[windows.stream] >= 0))
+        rows = whole_seconds(windows, self.layout, side)
         self._grow(int(windows.stream.max(initial=-1)) + 1)
-        present = np.isfinite(windows.samples_g[rows, 0])
-        rows = rows[1 - present.mean(axis=1) <= MOST_MISSING]
         seen = self._rows(windows, rows)
         return _by_side(windows, rows, side, seen)
 
@@ -116,6 +110,16 @@ class Measurer:
     def _grow(self, streams: int) -> None:
         new = max(streams - len(self._ended_s), 0)
         self._ended_s = np.concatenate([self._ended_s, np.full(new, np.nan)])
+
+
+def whole_seconds(windows: Windows, layout: Layout, place: Integers) -> Integers:
+    """Rows that end a second and hold enough samples, of the streams whose (streams,) `place` is not negative."""
+    nth = np.round((windows.end_s - layout.window_s) / layout.hop_s).astype(np.int64)
+    whole = nth % round(1 / layout.hop_s) == 0
+    rows = np.flatnonzero(whole[windows.owner] & (place[windows.stream] >= 0))
+    present = np.isfinite(windows.samples_g[rows, 0])
+    kept: Integers = rows[1 - present.mean(axis=1) <= MOST_MISSING]
+    return kept
 
 
 def _by_side(windows: Windows, rows: Integers, side: Integers, seen: dict[str, np.ndarray]) -> Seconds:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from agent.limbs.columns import AT, COLUMNS
 from agent.limbs.figures import arm_day
-from agent.limbs.ledger import AT, COLUMNS, Ledger, Tally, tally
+from agent.limbs.ledger import Ledger
 from agent.limbs.measure import Seconds
+from agent.limbs.tally import Tally, tally
 
 DAY_S = 86_400
 
