@@ -75,8 +75,8 @@ licences: build/installed/.locked ## deploy/LICENCES.md: the licence of each dep
 	@{ sed -n '1,/^$$/p' deploy/LICENCES.md; $(RELEASE)/bin/pip-licenses --python=build/installed/bin/python \
 	  --from=mixed --format=markdown --with-urls --ignore-packages veille; } >build/licences && mv build/licences deploy/LICENCES.md
 
-memory: $(VENV)/.full broker ## resident memory over an hour of 100 wearers, replayed (about ten minutes)
-	$(PYTHON) -m tests.memory
+memory: $(VENV)/.full broker ## resident memory over an hour of 100 wearers, replayed, as the service runs (a quarter of an hour)
+	env $$(sed -n 's/^Environment=//p' deploy/veille.service) $(PYTHON) -m tests.memory
 
 check-service: deb ## install, run, kill, hang and remove the .deb under a real systemd (root; Debian)
 	tests/service/boot.sh dist/veille_$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)_amd64.deb

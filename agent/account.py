@@ -10,11 +10,12 @@ one in 95 of 100, that with the largest share of the score in 64; told by sample
 by .60 (mean intersection over union).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agent.attribute import ASPECTS, BANDS, ECHO, Decomposition, contributions
+from agent.attribute import ASPECTS, BANDS, ECHO, Decomposition, apart
 from agent.expect import Expectation
 from agent.records import AXES, Floats, Singles
 from agent.retrial import Retrial
@@ -51,25 +52,26 @@ class Account:
     """From the closest normal pattern in standard deviations of normal wear; above = positive. Of a band: its share."""
 
 
-def account(found: Decomposition, retrial: Retrial, expectation: Expectation, position: str) -> Account:
-    """Of the leading position, by its name."""
-    leading, layout = retrial.leading, retrial.judge.model.layout
-    raised = np.maximum(found.places[leading], 0)  # (4 axes, segments, aspects)
+def account(found: Decomposition, retrial: Retrial, expectation: Expectation, positions: Sequence[str]) -> Account:
+    """Of the position that raised the score most; `positions`: names of the window's rows."""
+    row, layout = found.told, retrial.judge.model.layout
+    raised = np.maximum(found.places[row], 0)  # (4 axes, segments, aspects)
     if found.rest[ECHO] > 0:
-        raised = np.maximum(_by_itself(retrial), 0)
+        if row == retrial.leading:
+            raised = np.maximum(_by_itself(retrial), 0)
         if raised.sum() < STILL_THERE * found.rest[ECHO]:
-            return Account(position, AXES[0], 0.0, -layout.window_s, 0.0, ECHOING, 0.0)
-    pattern = retrial.pattern(leading)
-    away = retrial.anatomy.reading.embedding[leading].reshape(pattern.shape) - pattern
-    told = extent(retrial.strangeness(leading, away), EXTENT)
+            return Account(positions[retrial.leading], AXES[0], 0.0, -layout.window_s, 0.0, ECHOING, 0.0)
+    pattern = retrial.pattern(row)
+    away = retrial.away(row)
+    told = extent(retrial.strangeness(row, away), EXTENT)
     level, spread = (values[:, :3].T for values in expectation.level_and_spread(pattern))  # (3, segments)
-    samples = retrial.judged.windows.samples_g[retrial.rows[leading]]
+    samples = retrial.judged.windows.samples_g[retrial.rows[row]]
     excess = energy(samples, level, spread)[:, told].sum(axis=1)
     axis = int(excess.argmax())
     start, end = stretch(samples[axis], level[axis], spread[axis], told)
     aspect = int((raised[:, told] if raised[:, told].any() else raised).sum(axis=(0, 1)).argmax())
     return Account(
-        position=position,
+        position=positions[row],
         axis=AXES[axis],
         axis_share=round(float(excess[axis] / max(excess.sum(), 1e-9)), 4),
         start_s=round(start / layout.rate_hz - layout.window_s, 3),
@@ -130,7 +132,8 @@ def _by_itself(retrial: Retrial) -> Singles:
     anatomy = retrial.anatomy.of(one)
     silent = replace(anatomy.before, strange=np.zeros_like(anatomy.before.strange))
     alone = replace(anatomy, before=silent)
-    return np.asarray(contributions(alone, retrial.family[one], retrial.judge.model.prototypes)[0])
+    places: Singles = apart(alone, retrial.family[one], retrial.judge.model.prototypes)[0][0]
+    return places
 
 
 def _difference(away: Singles, raised: Singles, axis: int, aspect: int) -> float:

@@ -8,12 +8,14 @@ difference between the logarithm and the weighted mean is the term `merging`. Wi
 
 - open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
   echoes louder than this window, nothing of this window has a share;
-- fall: the head is integrated along the line from the nearest normal place (`Known.shares`);
+- fall: the head is integrated along the line from the nearest normal place (`Known.apart`);
 - freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs of the
   window have their shares at their own positions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,11 +41,30 @@ class Decomposition:
     """(positions, 4 axes, segments, aspects); zero for positions that took no part in the score."""
     rest: Floats
     """(6,) as in `REST`."""
+    leading: int
+    """Row that set the score."""
+
+    @property
+    def told(self) -> int:
+        """Row of the position that raised the score most: a leg that trembles does so for all that is worn with it."""
+        raised = self.places.sum(axis=(1, 2, 3), dtype=np.float64)
+        raised[self.leading] += self.rest[ECHO] + self.rest[BEFORE]
+        most = int(raised.argmax())
+        return most if raised[most] > max(raised[self.leading], 0) else self.leading
 
     @property
     def by_place(self) -> Singles:
         """(positions, 4 axes, segments)."""
         return np.asarray(self.places.sum(axis=3))
+
+
+class Part(NamedTuple):
+    """One part of the score of m rows, in the part's own units."""
+
+    places: Singles
+    """(m, 4 axes, segments, its aspects)"""
+    rest: dict[int, Floats]
+    """Index in `REST` -> (m,)"""
 
 
 def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prototypes) -> Decomposition:
@@ -57,53 +78,38 @@ def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prot
     """
     one = slice(leading, leading + 1)
     own = anatomy.of(one)
-    first = contributions(own, family[one], prototypes)
-    places = np.zeros((len(family), *first.shape[1:]), np.float32)
-    others = rest(own, family[one], prototypes)[0]
+    first, named = apart(own, family[one], prototypes)
+    places, others = np.zeros((len(family), *first.shape[1:]), np.float32), named[0]
     weight = slopes(own, family[one], prototypes)[0, FREEZING]
     if weight > 0:
         legs = np.isfinite(anatomy.own_leg) & (np.arange(len(family)) != leading)
-        places[legs] = weight * _trembling(anatomy, family, prototypes)[legs]
+        places[legs, ..., -BANDS:] = weight * _trembling(anatomy, family, prototypes)[legs]
         others[OTHER_LEGS] -= places.sum(dtype=np.float64)
     places[leading] = first[0]
-    return Decomposition(places, others)
+    return Decomposition(places, others, leading)
 
 
-def contributions(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4 axes, segments, aspects) what each place of a row added to its merged score."""
-    slope = slopes(anatomy, family, prototypes)
-    descriptors = _spread_out(slope[:, OPEN], _open(anatomy, family, prototypes))
-    if prototypes.known:
-        descriptors = descriptors + _spread_out(slope[:, FALL], _fall(anatomy, family, prototypes))
-    out = np.zeros((*descriptors.shape[:3], len(ASPECTS)), np.float32)
-    out[..., :-BANDS] = descriptors
-    if slope[:, FREEZING].any():
-        out += _spread_out(slope[:, FREEZING], _trembling(anatomy, family, prototypes))
-    return out
+def apart(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Singles, Floats]:
+    """What each place of a row added to its merged score, and what belongs to no place of it.
 
-
-def rest(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
-    """(m, 6) what belongs to no place of the row, as in `REST`."""
-    norms, slope, out = prototypes.norms, slopes(anatomy, family, prototypes), np.zeros((len(family), len(REST)))
-    finite = np.where(np.isfinite(anatomy.parts), anatomy.parts, 0.0)
-    whole = norms.scale[family, MERGED]
-    out[:, LEVEL] = -norms.median[family, MERGED] / whole
-    merged = anatomy.score * whole + norms.median[family, MERGED]
-    out[:, MERGING] = merged / whole - (slope * finite).sum(axis=1)
-    level = -norms.median[family, OPEN] / norms.scale[family, OPEN]
-    echoed, earlier = echoes(anatomy.reading.strange, anatomy.before, prototypes.echo)
-    out[:, LEVEL] += slope[:, OPEN] * level
-    out[:, ECHO] = slope[:, OPEN] * np.where(earlier > anatomy.reading.strange, echoed - level, 0.0)
-    out[:, HABIT] = -slope[:, OPEN] * anatomy.habit
-    if prototypes.known:
-        at_rest, remembered = _of_the_head(anatomy, family, prototypes)
-        out[:, LEVEL] += slope[:, FALL] * at_rest
-        out[:, BEFORE] += slope[:, FALL] * remembered
-    if slope[:, FREEZING].any():
-        level, remembered, others = _of_the_legs(anatomy, family, prototypes)
-        for term, value in ((LEVEL, level), (BEFORE, remembered), (OTHER_LEGS, others)):
-            out[:, term] += slope[:, FREEZING] * value
-    return out
+    Returns:
+        (m, 4 axes, segments, aspects), and (m, 6) as in `REST`; together they sum to the score of each row.
+    """
+    norms, slope = prototypes.norms, slopes(anatomy, family, prototypes)
+    m, segments, axes, descriptors = anatomy.reading.from_prototype.shape
+    places, others = np.zeros((m, axes, segments, descriptors + BANDS), np.float32), np.zeros((m, len(REST)))
+    level = norms.median[family, MERGED] / norms.scale[family, MERGED]
+    others[:, LEVEL] = -level
+    had = np.where(np.isfinite(anatomy.parts), anatomy.parts, 0.0)
+    others[:, MERGING] = anatomy.score + level - (slope * had).sum(axis=1)
+    for number, (taken, aspects) in PARTS_APART.items():
+        weight = slope[:, number]
+        if weight.any():
+            part = taken(anatomy, family, prototypes)
+            places[..., aspects] += (weight[:, None, None, None] * part.places).astype(np.float32)
+            for term, value in part.rest.items():
+                others[:, term] += weight * value
+    return places, others
 
 
 def slopes(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
@@ -111,59 +117,34 @@ def slopes(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats
     return np.asarray(anatomy.weight / prototypes.norms.scale[family, MERGED][:, None])
 
 
-def _spread_out(weight: Floats, places: Singles) -> Singles:
-    return np.asarray(weight[:, None, None, None] * places, dtype=np.float32)
-
-
-def _open(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
+def _open(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
     """Only the segment that decides has shares: the others could change without changing the score."""
-    reading = anatomy.reading
+    reading, norms = anatomy.reading, prototypes.norms
     strange = strangeness(reading.from_prototype, reading.from_context, prototypes.context_weight)
     mask = np.arange(strange.shape[1]) == strange.sum(axis=(2, 3)).argmax(axis=1)[:, None]  # (m, segments)
-    mask &= (echoes(reading.strange, anatomy.before, prototypes.echo)[1] <= reading.strange)[:, None]
-    placed: Singles = strange * mask[:, :, None, None] / prototypes.norms.scale[family, OPEN][:, None, None, None]
-    return placed.transpose(0, 2, 1, 3)
+    echoed, earlier = echoes(reading.strange, anatomy.before, prototypes.echo)
+    echoing = earlier > reading.strange
+    scale = norms.scale[family, OPEN]
+    level = -norms.median[family, OPEN] / scale
+    mask = mask & ~echoing[:, None]
+    places = strange * (mask / scale[:, None])[:, :, None, None]
+    rest = {LEVEL: level, ECHO: np.where(echoing, echoed - level, 0.0), HABIT: -anatomy.habit}
+    return Part(places.transpose(0, 2, 1, 3), rest)
 
 
-def _fall(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    m, segments = anatomy.reading.from_prototype.shape[:2]
-    before = anatomy.before
-    assert prototypes.known is not None
-    shares = prototypes.known.shares(anatomy.reading.embedding, before.places, before.known, _normal(anatomy))
-    placed = shares.reshape(m, segments, 4, -1).transpose(0, 2, 1, 3)
-    return np.asarray(placed / prototypes.norms.scale[family, FALL][:, None, None, None], dtype=np.float32)
-
-
-def _of_the_head(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Floats, Floats]:
-    """(m,) each: what the nearest normal place alone would give, and what the windows before add to that."""
-    before, norms = anatomy.before, prototypes.norms
-    assert prototypes.known is not None
-    normal, places = (np.concatenate([part, part]) for part in (_normal(anatomy), before.places))
-    known = np.concatenate([np.zeros_like(before.known), before.known])
-    alone, there = np.split(prototypes.known.evidence(normal, places, known).astype(np.float64), 2)
+def _fall(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
+    reading, before, norms = anatomy.reading, anatomy.before, prototypes.norms
+    m, segments, axes, _ = reading.from_prototype.shape
+    if prototypes.known is None:
+        return Part(np.zeros((m, axes, segments, 1), np.float32), {})
+    normal = reading.embedding - reading.from_prototype.reshape(m, -1)
+    found = prototypes.known.apart(reading.embedding, before.places, before.known, normal)
     scale = norms.scale[family, FALL]
-    return (alone - norms.median[family, FALL]) / scale, (there - alone) / scale
+    places = (found.shares / scale[:, None]).reshape(m, segments, axes, -1).transpose(0, 2, 1, 3)
+    return Part(places, {LEVEL: (found.alone - norms.median[family, FALL]) / scale, BEFORE: found.before / scale})
 
 
-def _normal(anatomy: Anatomy) -> Singles:
-    """(m, d) nearest normal place."""
-    away = anatomy.reading.from_prototype
-    return np.asarray(anatomy.reading.embedding - away.reshape(len(away), -1))
-
-
-def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4, segments, aspects) of the freezing part: the row's own window, as one of the row's and of the legs'."""
-    reading, legs = anatomy.reading, np.isfinite(anatomy.own_leg)
-    m, segments, axes, descriptors = reading.from_prototype.shape
-    places = np.zeros((m, axes, segments, descriptors + BANDS), np.float32)
-    whole = segments * _windows(anatomy) * np.maximum(anatomy.legs, 1)
-    share = np.where(legs, 1 / np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0), 0.0) / whole
-    places[..., -BANDS:] = (share[:, None, None] * reading.trembling)[:, :, None, :]
-    return places
-
-
-def _of_the_legs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Floats, Floats, Floats]:
-    """(m,) each: of the freezing part the level, the windows before, and the other legs."""
+def _freezing(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
     own = np.isfinite(anatomy.own_leg)
     norms, legs = prototypes.norms, np.maximum(anatomy.legs, 1)
     scale = np.where(own, norms.scale[family, FREEZING], 1.0) * legs
@@ -171,9 +152,28 @@ def _of_the_legs(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> 
     past = np.where(anatomy.before.known, anatomy.before.trembling, 0.0).sum(axis=1) / _windows(anatomy)
     whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)
     others = whole - np.where(own, anatomy.own_leg, 0.0) / legs
-    return level, np.where(own, past / scale, 0.0), others
+    rest = {LEVEL: level, BEFORE: np.where(own, past / scale, 0.0), OTHER_LEGS: others}
+    return Part(_trembling(anatomy, family, prototypes), rest)
+
+
+def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
+    """(m, 4, segments, bands) of the freezing part: the row's own window, as one of the row's and of the legs'."""
+    reading, legs = anatomy.reading, np.isfinite(anatomy.own_leg)
+    segments = reading.from_prototype.shape[1]
+    whole = segments * _windows(anatomy) * np.maximum(anatomy.legs, 1)
+    share = np.where(legs, 1 / np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0), 0.0) / whole
+    placed = (share[:, None, None] * reading.trembling)[:, :, None, :]
+    return np.repeat(placed, segments, axis=2).astype(np.float32)
 
 
 def _windows(anatomy: Anatomy) -> Integers:
     """(m,) windows that the freeze index is the mean of."""
     return np.asarray(1 + anatomy.before.known.sum(axis=1))
+
+
+PARTS_APART: dict[int, tuple[Callable[[Anatomy, Integers, Prototypes], Part], slice]] = {
+    OPEN: (_open, slice(0, -BANDS)),
+    FALL: (_fall, slice(0, -BANDS)),
+    FREEZING: (_freezing, slice(-BANDS, None)),
+}
+"""Part of the score -> what takes it apart, and its aspects."""

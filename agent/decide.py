@@ -12,6 +12,10 @@ It speaks of what was measured, so it never speaks against `noise`.
 
     {normal, novelty}: right     {noise}: wrong     all three: 1 - right - wrong
 
+A fault that is *borne*, a wrong gain or much noise, leaves {noise} while the movement is not unusual. Where it is, the
+fault does not explain it away: a fall is one on a badly calibrated sensor too. Its mass goes to all three, and
+{novelty, noise} is left.
+
 Dempster's rule joins the two (Shafer 1976, "A Mathematical Theory of Evidence", ch. 3); every set of the one shares a
 label with every set of the other, so nothing conflicts and nothing is normalised. A window that could not be scored
 has no answer to the first, and to the second only that it was measured wrong, if it was. Set, belief and plausibility
@@ -57,8 +61,9 @@ def _masses(surprise: Surprise, trust: Trust, alpha: Floats, unscored: Booleans)
     usual = np.where(~unscored & (p_low > alpha), 1 - DOUBT_LEFT * alpha / np.maximum(p_low, alpha), 0.0)
     unusual = np.where(~unscored & (p <= alpha), 1 - DOUBT_LEFT * p / alpha, 0.0)
     right = np.where(unscored, 0.0, trust.right)
-    open_, unsure = 1 - usual - unusual, 1 - right - trust.wrong
-    columns = (0 * p, usual * right, trust.wrong, usual * unsure, unusual * right, open_ * right, unusual * unsure)
+    wrong = np.where(trust.borne & (p <= alpha), 0.0, trust.wrong)
+    open_, unsure = 1 - usual - unusual, 1 - right - wrong
+    columns = (0 * p, usual * right, wrong, usual * unsure, unusual * right, open_ * right, unusual * unsure)
     return np.stack((*columns, open_ * unsure), axis=1)
 
 

@@ -6,18 +6,18 @@ A drift rules nothing out: illness, a new habit, a slipped strap all fit. So its
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent import words
 from agent.compose import Sender
 from agent.drift import Drift, Turn
 from agent.events import Event, EventData, Masses, Shift, iso_time
 from agent.ingest import Streams
 from agent.judge import Judged
+from agent.languages import Language
 from agent.reference import UNIT_S
 from agent.regime import movement
 from agent.score import Prototypes
 from agent.shift import THRESHOLD
 from agent.wear import disturbed, strangeness
-
-ADVICE = "check that the sensor sits where it did, then look at the person"
 
 
 @dataclass(slots=True)
@@ -41,9 +41,7 @@ class Departures:
 
     def finish(self, now_s: float) -> list[Event]:
         """Nobody watches any more: what is open ends, so that no drift stands for ever."""
-        return [
-            self._event(turn, now_s, "the agent stops; told again when it goes on") for turn in self.drift.pause(now_s)
-        ]
+        return [self._event(turn, now_s, stops=True) for turn in self.drift.pause(now_s)]
 
     def health(self) -> dict[str, Any]:
         """Wearer -> how much of the first day is learnt, units that did not count, distance from the first day."""
@@ -57,7 +55,7 @@ class Departures:
         size = {"size": round(float(one["mean"]), 2)} if one["open"] else {}
         return {"learnt": round(self.drift.learnt(slot), 3)} | counts | size
 
-    def _event(self, turn: Turn, now_s: float, why: str = "") -> Event:
+    def _event(self, turn: Turn, now_s: float, *, stops: bool = False) -> Event:
         sender, wearer = self.sender, self.streams.wearers[turn.wearer]
         data = EventData(
             kind="drift",
@@ -68,7 +66,7 @@ class Departures:
             end=iso_time(turn.at_s),
             verdict=["normal", "noise", "novelty"],
             cause="ambiguous",
-            sentence=_sentence(turn, why),
+            sentence=_sentence(turn, sender.words, stops=stops),
             score=None,
             p_value=None,
             p_interval=None,
@@ -101,18 +99,14 @@ def _shift(turn: Turn) -> Shift:
     )
 
 
-def _sentence(turn: Turn, why: str) -> str:
-    away = f"{abs(turn.size):.1f} standard deviations [{turn.low:+.1f}, {turn.high:+.1f}]"
-    how = "stranger" if turn.size >= 0 else "less strange"
-    since = f"since {iso_time(turn.since_s)}"
-    if why:
-        return f"{why}; movement was {away} {how} than on the first day of wear {since}"
-    if turn.phase == "end":
-        hours = turn.units * UNIT_S / 3600
-        return f"movement is back to what it was on the first day of wear, after {hours:.1f} hours of drift {since}"
-    if turn.habit:
-        return (
-            f"movement has been {away} {how} than on the first day of wear {since}: it has lasted a day of wear and is "
-            "taken for a new habit; alarms are judged as usual again, the first day stays the measure of drift"
-        )
-    return f"movement has been {away} {how} than on the first day of wear {since}; {ADVICE}"
+def _sentence(turn: Turn, said: Language, *, stops: bool) -> str:
+    since = iso_time(turn.since_s)
+    shift = said.shift.format(
+        size=words.number(abs(turn.size), 1, said),
+        low=words.number(turn.low, 1, said, sign=True),
+        high=words.number(turn.high, 1, said, sign=True),
+        how=said.shift_ways[int(turn.size < 0)],
+        since=since,
+    )
+    state = "stops" if stops else "back" if turn.phase == "end" else "habit" if turn.habit else "open"
+    return said.drift[state].format(shift=shift, since=since, hours=words.number(turn.units * UNIT_S / 3600, 1, said))

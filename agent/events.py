@@ -333,7 +333,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     promise_per_day: float
     """False alarms a day that the calibration can honestly promise, at the best."""
     quality: dict[str, Unit]
-    """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout), and `non_wear`."""
+    """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout, white, left), and
+    `non_wear`."""
     positions: dict[str, float | None]
     """Score of each position heard."""
     parts: dict[str, Part] = {}

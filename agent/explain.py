@@ -83,24 +83,24 @@ class Explainer:
             return Why(tuple(positions), layout.window_s / layout.segments, samples, resolution=resolution)
         found = decompose(retrial.anatomy, retrial.family, leading, self._judge.model.prototypes)
         reading = retrial.anatomy.reading
-        closest = self._closest(judged, retrial, end_s)
+        told = found.told
+        closest = self._closest(judged, retrial, told, end_s)
         patterns = reading.embedding.reshape(reading.from_prototype.shape) - reading.from_prototype
         if closest is not None:
-            patterns[leading] = closest.place.reshape(patterns.shape[1:])
+            patterns[told] = closest.place.reshape(patterns.shape[1:])
         level, spread = self.expectation.level_and_spread(patterns)
-        alarm = not labels[NORMAL] and retrial.reproduced()
         segment_s = layout.window_s / layout.segments
         return Why(
             positions=tuple(positions),
             segment_s=segment_s,
             samples_g=samples,
             decomposition=found,
-            account=account(found, retrial, self.expectation, positions[leading]),
+            account=account(found, retrial, self.expectation, positions),
             closest=closest,
-            away=float(np.sqrt((reading.from_prototype[leading] ** 2).mean())),
+            away=float(np.sqrt((reading.from_prototype[told] ** 2).mean())),
             level_g=level,
             spread_g=spread,
-            intervention=intervene(retrial, self.expectation) if alarm else None,
+            intervention=None if labels[NORMAL] else intervene(retrial, self.expectation, found),
             resolution=resolution,
             before_s=self._before / layout.rate_hz,
         )
@@ -114,8 +114,7 @@ class Explainer:
         stretches = np.concatenate([np.stack(before), windows.samples_g[rows]], axis=2)
         return Retrial(self._judge, judged, window, stretches)
 
-    def _closest(self, judged: Judged, retrial: Retrial, end_s: float) -> Seen | None:
-        row = retrial.leading
+    def _closest(self, judged: Judged, retrial: Retrial, row: int, end_s: float) -> Seen | None:
         stream = int(judged.windows.stream[retrial.rows[row]])
         return self.familiar.closest(stream, retrial.anatomy.reading.embedding[row], end_s)
 

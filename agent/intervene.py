@@ -5,15 +5,19 @@ The replacement is made in the samples: each segment keeps its shape, at the lev
 normal pattern (`expect`), the sharpest tops cut off; that pattern is chosen by the segments that do not decide. Each
 candidate is then judged the way the window was judged (`retrial`), so what is told has been tried. One place more than
 the window's segments may be replaced: the second and a half before it, which the head for falls and the echo still
-hold. Sets are tried by size, all of one size together, so the first that works is a smallest one; where several
-positions each rule `normal` out, theirs are joined.
+hold. Sets are tried by size, so the first that works is a smallest one; of single places that which added most to the
+score is tried before the others, as it mostly is enough. Where several positions each rule `normal` out, theirs are
+joined.
 """
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from agent.attribute import BEFORE as LAGGED
+from agent.attribute import ECHO, Decomposition
 from agent.expect import Expectation
 from agent.past import LAGS
 from agent.records import NORMAL, Booleans, Floats, Singles
@@ -42,35 +46,65 @@ class Intervention:
     """The p-value that follows."""
 
 
-def intervene(retrial: Retrial, expectation: Expectation) -> Intervention | None:
-    """The smallest set of places that lets `normal` stand; None where nothing does."""
-    held, replaced, position = list[Place](), retrial.stretches_g, retrial.leading
+def intervene(retrial: Retrial, expectation: Expectation, found: Decomposition) -> Intervention | None:
+    """The smallest set of places that lets `normal` stand; None where nothing does, or where it stands by itself now.
+
+    Args:
+        retrial: of the window.
+        expectation: what the model expects of a signal.
+        found: the score taken apart; what raised it most is tried first.
+    """
+    held, replaced, position, leader = list[Place](), retrial.stretches_g, found.told, retrial.leading
     while position >= 0 and position not in {place[0] for place in held}:
-        chosen, replaced, answer = _fewest(retrial, expectation, replaced, position)
+        chosen, replaced, answer = _fewest(retrial, _Trial(expectation, found, replaced, position, leader))
         held += [(position, segment) for segment in chosen]
         if answer.verdicts.labels[0, NORMAL]:
-            return Intervention(tuple(held), answer.verdicts.labels[0], float(answer.surprise.p_value[0]))
-        position = int(answer.surprise.leading_row[0])
+            one = Intervention(tuple(held), answer.verdicts.labels[0], float(answer.surprise.p_value[0]))
+            return one if held else None
+        position = leader = int(answer.surprise.leading_row[0])
     return None
 
 
-def _fewest(
-    retrial: Retrial, expectation: Expectation, stretches_g: Singles, position: int
-) -> tuple[tuple[int, ...], Singles, Answer]:
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    expectation: Expectation
+    found: Decomposition
+    stretches_g: Singles
+    """As far as it is replaced."""
+    position: int
+    """Whose places are tried."""
+    leader: int
+    """Who sets the score before that."""
+
+
+def _fewest(retrial: Retrial, trial: _Trial) -> tuple[tuple[int, ...], Singles, Answer]:
     """The fewest places of one position that let `normal` stand, or at least let another position lead; else all."""
-    expected = expectation.level_and_spread(retrial.pattern(position))
-    segments = (*range(len(expected[0])), BEFORE)
-    for size in range(1, len(segments) + 1):
-        sets = list(itertools.combinations(segments, size))
-        tried = np.stack([_with(stretches_g, position, places, expected, retrial) for places in sets])
+    expected = trial.expectation.level_and_spread(retrial.pattern(trial.position))
+    for sets in _in_turn(likeliest(trial.found, trial.position)):
+        tried = np.stack([_with(trial.stretches_g, trial.position, places, expected, retrial) for places in sets])
         found = retrial.answer(retrial.rescored(tried))
         normal = found.verdicts.labels[:, NORMAL]
-        moved = found.surprise.leading_row % len(retrial.rows) != position
+        moved = found.surprise.leading_row % len(retrial.rows) != trial.leader
         works = np.flatnonzero(normal if normal.any() else moved)
         if len(works):
             break
-    best = int(works[found.surprise.p_value[works].argmax()]) if len(works) else 0
+    best = min(works.tolist(), key=lambda one: (len(sets[one]), -found.surprise.p_value[one]), default=0)
     return sets[best], tried[best], found.of(best, len(retrial.rows))
+
+
+def likeliest(found: Decomposition, position: int) -> list[int]:
+    """Segments of a position and `BEFORE`, by what each added to the score, the most first."""
+    added = [*found.places[position].sum(axis=(0, 2)).tolist(), found.rest[ECHO] + found.rest[LAGGED]]
+    places = [*range(len(added) - 1), BEFORE]
+    return sorted(places, key=lambda place: -added[place])
+
+
+def _in_turn(places: Sequence[int]) -> Iterator[list[tuple[int, ...]]]:
+    """Sets of places by size, all of one size together; but none at all, and the likeliest alone, are tried first."""
+    yield [(), (places[0],)]
+    yield [(place,) for place in places[1:]]
+    for size in range(2, len(places) + 1):
+        yield list(itertools.combinations(places, size))
 
 
 def _with(

@@ -6,14 +6,26 @@ Hendrycks, Mazeika, Dietterich 2019, ICLR).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from agent.past import LAGS
-from agent.records import Booleans, Singles
+from agent.records import Booleans, Floats, Singles
 
 STRIDES = 8
-"""Steps of the integral in `shares`."""
+"""Steps of the integral in `apart`."""
+
+
+class Apart(NamedTuple):
+    """A logit: `shares.sum() + before + alone`."""
+
+    shares: Singles
+    """(m, d) what each number of the embedding adds beyond that of the nearest normal place."""
+    before: Floats
+    """(m,) what the windows before add there."""
+    alone: Floats
+    """(m,) what the nearest normal place would give by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +61,30 @@ class Known:
         one = np.maximum(joined(embedding, before, known) @ self.first + self.first_bias, 0)
         return np.asarray(np.maximum(one @ self.second + self.second_bias, 0) @ self.last + self.last_bias)
 
-    def shares(self, embedding: Singles, before: Singles, known: Booleans, normal: Singles) -> Singles:
-        """(m, d) what each number of the embedding adds to the logit beyond that of the nearest normal place.
+    def apart(self, embedding: Singles, before: Singles, known: Booleans, normal: Singles) -> Apart:
+        """The logit taken apart.
 
         Integrated gradients (Sundararajan, Taly, Yan 2017, ICML) along the straight line from `normal` (m, d) to the
         embedding, the windows before held fast; the sum is the difference of the logits, up to the strides' error,
-        which is spread in proportion.
+        which is spread in proportion. One pass serves the strides, both ends, and the near end without the past.
         """
-        away = embedding - normal
-        (m, d), steps = away.shape, (np.arange(STRIDES, dtype=np.float32) + 0.5) / STRIDES
-        places = (normal[:, None] + steps[:, None] * away[:, None]).reshape(m * STRIDES, d)
-        held = self.first_bias + joined(np.zeros_like(away), before, known) @ self.first  # what is held fast
-        one = np.maximum(places @ self.first[:d] + np.repeat(held, STRIDES, axis=0), 0)
-        back = ((one @ self.second + self.second_bias > 0) * self.last) @ self.second.T * (one > 0)
-        slope = back.reshape(m, STRIDES, self.first.shape[1]).mean(axis=1) @ self.first[:d].T
-        shares = np.asarray(slope * away)
-        both = self.evidence(np.concatenate([embedding, normal]), _twice(before), _twice(known))
-        want = both[:m] - both[m:]
-        short = want - shares.sum(axis=1)
+        away, d = embedding - normal, embedding.shape[1]
+        inner = (normal[:, None] + _STRIDES[:, None] * away[:, None]) @ self.first[:d]  # (m, strides + 2, h1)
+        past = joined(embedding, before, known)[:, d:] @ self.first[d:]
+        inputs = np.concatenate([inner + past[:, None], inner[:, :1]], axis=1) + self.first_bias
+        one = np.maximum(inputs, 0)
+        two = one @ self.second + self.second_bias
+        logit = np.maximum(two, 0) @ self.last + self.last_bias
+        back = ((two[:, 1:-2] > 0) * self.last) @ self.second.T * (one[:, 1:-2] > 0)
+        shares = back.mean(axis=1) @ self.first[:d].T * away
+        short = logit[:, -2] - logit[:, 0] - shares.sum(axis=1)
         weight = np.abs(shares) + 1e-9
-        return np.asarray(shares + short[:, None] * weight / weight.sum(axis=1, keepdims=True), dtype=np.float32)
+        shares += short[:, None] * weight / weight.sum(axis=1, keepdims=True)
+        return Apart(shares, (logit[:, 0] - logit[:, -1]).astype(np.float64), logit[:, -1].astype(np.float64))
 
 
-def _twice(values: np.ndarray) -> np.ndarray:
-    return np.concatenate([values, values])
+_STRIDES = np.concatenate([[0.0], (np.arange(STRIDES) + 0.5) / STRIDES, [1.0]]).astype(np.float32)
+"""Both ends, and the middle of each step between them."""
 
 
 def joined(embedding: Singles, before: Singles, known: Booleans) -> Singles:

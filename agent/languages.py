@@ -54,6 +54,12 @@ class Language:
     every_sensor: str
     agent_stops: str
     back: str
+    shift: str
+    """{size}, {low}, {high}, {how}, {since}: how far away from the first day of wear, of a drift."""
+    shift_ways: tuple[str, str]
+    """Further from normal, and nearer."""
+    drift: dict[str, str]
+    """`open`, `habit`, `back`, `stops` -> phrase; {shift}, {hours}, {since}."""
 
 
 ENGLISH = Language(
@@ -112,8 +118,10 @@ ENGLISH = Language(
         "stuck": "the sensor repeats one value; check that it runs and is not frozen",
         "clipped": "the tops of the signal are cut off; the sensor's range is too small for this movement",
         "spikes": "single samples leap as no body can; check the radio and the cable",
-        "gravity": "at rest it does not measure 1 g; check its calibration",
+        "gravity": "gravity does not measure 1 g; check its calibration",
         "dropout": "samples are missing; check distance, radio and battery",
+        "white": "its samples shake at random as no body does; check battery, cable and clock",
+        "left": "it lies still while the body walks; check that it is worn",
     },
     fault_names={
         "stuck": "stuck",
@@ -121,6 +129,8 @@ ENGLISH = Language(
         "spikes": "spikes",
         "gravity": "gravity",
         "dropout": "dropout",
+        "white": "random noise",
+        "left": "left behind",
     },
     learnt_fault="{where}: like a faulty sensor ({strength}), most of all {fault}: {advice}",
     learnt_faults={
@@ -140,6 +150,15 @@ ENGLISH = Language(
     every_sensor="every sensor",
     agent_stops="the agent stops",
     back="heard again",
+    shift="{size} standard deviations [{low}, {high}] {how} than on the first day of wear since {since}",
+    shift_ways=("stranger", "less strange"),
+    drift={
+        "open": "movement has been {shift}; check that the sensor sits where it did, then look at the person",
+        "habit": "movement has been {shift}: it has lasted a day of wear and is taken for a new habit; alarms are "
+        "judged as usual again, the first day stays the measure of drift",
+        "back": "movement is back to what it was on the first day of wear, after {hours} hours of drift since {since}",
+        "stops": "the agent stops; told again when it goes on; movement was {shift}",
+    },
 )
 
 FRENCH = Language(
@@ -225,8 +244,10 @@ FRENCH = Language(
         "stuck": "le capteur répète une même valeur ; vérifier qu'il fonctionne et n'est pas figé",
         "clipped": "les sommets du signal sont coupés ; l'étendue du capteur est trop petite pour ce mouvement",
         "spikes": "des échantillons isolés sautent comme aucun corps ne le peut ; vérifier la radio et le câble",
-        "gravity": "au repos il ne mesure pas 1 g ; vérifier son étalonnage",
+        "gravity": "la pesanteur n'y vaut pas 1 g ; vérifier son étalonnage",
         "dropout": "des échantillons manquent ; vérifier la distance, la radio et la batterie",
+        "white": "ses échantillons tremblent au hasard comme aucun corps ; vérifier batterie, câble et horloge",
+        "left": "il reste immobile alors que le corps marche ; vérifier qu'il est porté",
     },
     fault_names={
         "stuck": "figé",
@@ -234,6 +255,8 @@ FRENCH = Language(
         "spikes": "pics",
         "gravity": "gravité",
         "dropout": "pertes",
+        "white": "bruit aléatoire",
+        "left": "oublié",
     },
     learnt_fault="{where} : comme un capteur défectueux ({strength}), surtout {fault} : {advice}",
     learnt_faults={
@@ -253,6 +276,16 @@ FRENCH = Language(
     every_sensor="tous les capteurs",
     agent_stops="l'agent s'arrête",
     back="de nouveau entendu",
+    shift="{size} écarts-types [{low} ; {high}] {how} que le premier jour de port depuis {since}",
+    shift_ways=("plus étrange", "moins étrange"),
+    drift={
+        "open": "le mouvement est {shift} ; vérifier que le capteur est resté à sa place, puis aller voir la personne",
+        "habit": "le mouvement est {shift} : cela dure depuis un jour de port et passe pour une nouvelle habitude ; "
+        "les alarmes sont jugées de nouveau comme d'ordinaire, le premier jour reste la mesure de la dérive",
+        "back": "le mouvement est redevenu ce qu'il était le premier jour de port, après {hours} heures de dérive "
+        "depuis {since}",
+        "stops": "l'agent s'arrête ; redit quand il reprendra ; le mouvement était {shift}",
+    },
 )
 
 LANGUAGES = {"en": ENGLISH, "fr": FRENCH}

@@ -84,19 +84,30 @@ class Quality:
     spikes: Floats
     """(m,) single samples that no body can produce."""
     gravity: Floats
-    """(m,) at rest the length of the acceleration is not 1 g: gain or offset."""
+    """(m,) the length of the acceleration is not what 1 g and the movement explain: gain or offset."""
     dropout: Floats
     """(m,) evidence from the share of missing samples."""
     missing: Floats
     """(m,) share of missing samples, in [0, 1]."""
     non_wear: Floats
     """(m,) stillness long enough that the sensor is probably not worn."""
+    white: Floats
+    """(m,) samples shake at random, each for itself: noise, or samples out of their time."""
+    left: Floats
+    """(m,) an arm lies still while the trunk of its wearer walks: the sensor was left behind."""
 
-    FAULTS = ("stuck", "clipped", "spikes", "gravity", "dropout")
+    FAULTS = ("stuck", "clipped", "spikes", "gravity", "dropout", "white", "left")
+    BORNE = ("gravity", "white")
+    """Faults under which something violent still shows: it is as if seen through a bad window."""
 
     def faults(self) -> Floats:
-        """(m, 5) the evidence of faults, columns as in `FAULTS`."""
+        """(m, 7) the evidence of faults, columns as in `FAULTS`."""
         return np.stack([getattr(self, name) for name in self.FAULTS], axis=1)
+
+    def blinding(self) -> Floats:
+        """(m,) strongest evidence of a fault that is not borne."""
+        columns = [getattr(self, name) for name in self.FAULTS if name not in self.BORNE]
+        return np.asarray(np.max(columns, axis=0, initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +120,12 @@ class Trust:
     """(m,) in [0, 1]: on {noise}; right + wrong <= 1."""
     alien: Booleans
     """(m,) unlike anything seen in training, known falls and faults included."""
+    borne: Booleans
+    """(m,) wrong by a fault under which something violent still shows."""
 
     def of(self, rows: Integers) -> "Trust":
         """Some rows of it."""
-        return Trust(self.right[rows], self.wrong[rows], self.alien[rows])
+        return Trust(self.right[rows], self.wrong[rows], self.alien[rows], self.borne[rows])
 
     def wholly_wrong(self) -> Booleans:
         """(m,) rows of which {noise} is believed more than all else together."""

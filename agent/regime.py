@@ -8,7 +8,7 @@ choose the company of jogging. What counts is the mean movement from 8.5 to 3 s 
 
 import numpy as np
 
-from agent.quality import in_rounds
+from agent.lasting import in_rounds
 from agent.records import Floats, Integers, Singles, Windows
 
 REGIMES = ("still", "moving", "vigorous")

@@ -68,13 +68,13 @@ def _readings(retrial: Retrial) -> Resolution | None:
 
 def _wear(retrial: Retrial) -> Resolution | None:
     """The fewest half-minutes more, none as strange, that let the wearer's own calibration decide."""
-    retrial.reproduced()  # the wearer's cells are there
     judged, window, own = retrial.judged, retrial.window, retrial.judge.prudence.own
     steps = np.unique(np.geomspace(1, RING, STEPS).astype(np.int64))
     regime = judged.standing.regime[window : window + 1]
     cell = cell_of(judged.windows.wearer[window : window + 1], regime)
+    own.make_room(cell)
     later = copy.copy(own)
-    later.cells = _learnt(own.cells.of(np.repeat(cell, len(steps))), steps, cell_of(np.arange(len(steps)), regime))
+    later.cells = _learnt(own.cells, int(cell[0]), steps, cell_of(np.arange(len(steps)), regime))
     found = retrial.answer(np.repeat(retrial.score[None], len(steps), axis=0), own=later).verdicts.labels
     works = np.flatnonzero(found.sum(axis=1) == 1)
     if len(works) == 0:
@@ -82,14 +82,18 @@ def _wear(retrial: Retrial) -> Resolution | None:
     return Resolution("wear", found[works[0]], minutes=float(steps[works[0]]) * BLOCK_S / 60)
 
 
-def _learnt(cells: Cells, more: Integers, place: Integers) -> Cells:
-    """Cells in which that many half-minutes were learnt, none of any strangeness; each put at its `place`."""
-    for row, count in enumerate(more):
-        cells.ring[row, (cells.learnt[row] + np.arange(count)) % RING] = -np.inf
-    cells.learnt += more
-    out = Cells.empty(int(place.max()) + 1)
+def _learnt(cells: Cells, one: int, more: Integers, place: Integers) -> Cells:
+    """One cell, as often as `more` says, in which that many half-minutes were learnt, none of any strangeness.
+
+    Each is put at its `place`.
+    """
+    out, learnt = Cells.empty(int(place.max()) + 1), int(cells.learnt[one])
     for name in Cells.__dataclass_fields__:
-        getattr(out, name)[place] = getattr(cells, name)
+        getattr(out, name)[place] = getattr(cells, name)[one]
+    for row, count in zip(place, more, strict=True):
+        if learnt + count > RING:  # the rest of the ring is empty as it is
+            out.ring[row, (learnt + np.arange(count)) % RING] = -np.inf
+    out.learnt[place] += more
     return out
 
 
@@ -107,7 +111,7 @@ def _measured(retrial: Retrial, *, right: bool) -> Answer:
 
 
 def _trust(*, right: bool) -> Trust:
-    return Trust(np.array([float(right)]), np.array([float(not right)]), np.zeros(1, np.bool_))
+    return Trust(np.array([float(right)]), np.array([float(not right)]), np.zeros(1, np.bool_), np.zeros(1, np.bool_))
 
 
 def worst(retrial: Retrial) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from agent.judge import Judge, Judged
 from agent.own import Own
 from agent.past import LAGS
 from agent.records import Floats, Integers, Singles, Surprise, Trust, Verdicts, Windows
-from agent.score import strangeness
+from agent.score import strangeness, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Retrial:
         self.score: Floats = judged.scores.score[self.rows]
         self.trust = judged.spoken.of(np.array([window]))
         self.hop = (stretches_g.shape[2] - judged.windows.samples_g.shape[2]) // LAGS
+        self._patterns: dict[int, Singles] = {}
 
     @property
     def leading(self) -> int:
@@ -54,6 +55,18 @@ class Retrial:
 
     def pattern(self, position: int) -> Singles:
         """(segments, 4 axes, 4 descriptors) the closest normal pattern, by the segments that do not decide."""
+        if position not in self._patterns:
+            self._patterns[position] = self._pattern(position)
+        return self._patterns[position]
+
+    def away(self, position: int) -> Singles:
+        """(segments, 4 axes, 4 descriptors) from that pattern; 0 where samples are missing, as in the score."""
+        pattern = self.pattern(position)
+        away = self.anatomy.reading.embedding[position].reshape(pattern.shape) - pattern
+        away[unheard(self.judged.windows.samples_g[self.rows[position]][None], len(pattern))[0]] = 0
+        return np.asarray(away, dtype=np.float32)
+
+    def _pattern(self, position: int) -> Singles:
         reading = self.anatomy.reading
         shape = reading.from_prototype.shape[1:]
         counts = np.arange(shape[0]) != self.strangeness(position, reading.from_prototype[position]).argmax()

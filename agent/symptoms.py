@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.quality import in_rounds
+from agent.lasting import in_rounds
 from agent.records import FALL, FAULTS, OPEN, Booleans, Floats, Integers, Quality, Scores, Singles
 from agent.texture import Texture, texture
 
@@ -47,11 +47,11 @@ _AT = dict(zip(TRACKED, np.cumsum([0, *TRACKED.values()])[:-1].tolist(), strict=
 WIDTH = sum(TRACKED.values())
 
 
-OF_ANY = 58
+OF_ANY = 60
 """Numbers that do not depend on the families."""
 
 
-STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 5, 6, 14, 15, 16
+STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 7, 8, 16, 17, 18
 """Columns that `lawful_rest` reads."""
 LEAST_G = 0.01
 """Added to a spread before its logarithm."""

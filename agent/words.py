@@ -110,9 +110,9 @@ def name_of(position: str, words: Language) -> str:
     return words.positions.get(position, position.replace("_", " "))
 
 
-def number(value: float, digits: int, words: Language) -> str:
-    """With so many digits behind the language's decimal sign."""
-    return f"{value:.{digits}f}".replace(".", words.decimal)
+def number(value: float, digits: int, words: Language, *, sign: bool = False) -> str:
+    """With so many digits behind the language's decimal sign; `sign`: with + too."""
+    return f"{value:{'+' if sign else ''}.{digits}f}".replace(".", words.decimal)
 
 
 def joined(parts: Sequence[str], words: Language) -> str:

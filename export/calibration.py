@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn.cluster import MiniBatchKMeans
 
-from agent.bundle import CalibrationFacts
 from agent.calibrate import BLOCK_S, Calibration, FamilyCalibration
 from agent.known import Known
 from agent.layout import Layout
+from agent.manifest import CalibrationFacts
 from agent.records import FREEZING, Floats, Singles
 from agent.runtime import Runtime
 from agent.score import MERGED, SHARED, Norms, Prototypes

@@ -20,7 +20,7 @@ from scipy.stats import beta
 from torch import Tensor, nn
 
 from agent.batch import cut_packets
-from agent.evidence import FARTHEST, LARGEST, Lasting, Layer
+from agent.evidence import FARTHEST, LARGEST, Layer, Said
 from agent.judge import Judge, Model
 from agent.quality import CERTAIN
 from agent.records import LEAST_BELIEF, Floats, Singles
@@ -252,7 +252,7 @@ def lasting(layer: Layer, shown: Shown) -> tuple[Floats, Floats]:
     """(m,) and (m,) what lasts of right and wrong, as `agent.evidence.Witness` would say."""
     right, wrong = layer.masses(shown.symptoms)
     slot = np.unique(np.stack([shown.episode, shown.stream]), axis=1, return_inverse=True)[1].ravel()
-    return Lasting().of(slot, right, wrong)
+    return Said().of(slot, right, wrong)
 
 
 def reliability(layer: Layer, shown: Shown) -> float:

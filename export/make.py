@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.bundle import CARD, EVIDENCE, MANIFEST, open_bundle, open_runtime
+from agent.bundle import open_bundle, open_runtime
 from agent.evidence import Layer
 from agent.features import extract
 from agent.judge import Model
 from agent.layout import POSITIONS, Layout
+from agent.manifest import CARD, EVIDENCE, MANIFEST
 from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime

@@ -109,7 +109,7 @@ def microseconds_a_window(bundle: Bundle, wearers: int) -> float:
     cells.ring[:], cells.learnt[:] = rng.exponential(size=cells.ring.shape), 2 * cells.ring.shape[1]
     cells.held[:, :24], cells.born[:, :24] = 8 + np.arange(24), cells.ring.shape[1] + 1
     who, trusted = np.arange(wearers), np.ones(wearers, np.bool_)
-    trust = Trust(np.ones(wearers), np.zeros(wearers), ~trusted)
+    trust = Trust(np.ones(wearers), np.zeros(wearers), ~trusted, ~trusted)
     times = []
     for tick in range(ROUNDS):
         samples = rng.normal(0, 0.1, (wearers, 3, bundle.manifest.layout.window_samples)).astype(np.float32)

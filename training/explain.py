@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.attribute import contributions, decompose, rest
+from agent.attribute import apart, decompose
 from agent.batch import cut_recording
 from agent.bundle import Bundle
 from agent.decide import level
@@ -312,8 +312,8 @@ def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Iterable[Labe
         judged = judged_of(bundle, item.recording)[1]
         scored, family = np.isfinite(judged.scores.score), judged.windows.family
         if scored.any():
-            places = contributions(judged.anatomy, family, prototypes).sum(axis=(1, 2, 3), dtype=np.float64)
-            gap = np.abs(places + rest(judged.anatomy, family, prototypes).sum(axis=1) - judged.scores.score)
+            places, others = apart(judged.anatomy, family, prototypes)
+            gap = np.abs(places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1) - judged.scores.score)
             exact: Booleans = gap[scored] < 1e-4
             _add(
                 found, "recordings in which every score adds up to 1e-4", [(item.recording.wearer, float(exact.all()))]

@@ -13,9 +13,8 @@ from agent.attribute import (
     OTHER_LEGS,
     REST,
     Decomposition,
-    contributions,
+    apart,
     decompose,
-    rest,
     slopes,
 )
 from agent.batch import cut_recording
@@ -38,7 +37,7 @@ def test_places_and_rest_of_every_row_add_up_to_its_score_whichever_part_dominat
     scores, anatomy = made.scored()
     assert set(scores.parts.argmax(axis=1)) == {OPEN, FALL, FREEZING}
     family = made.rows.family
-    places, others = contributions(anatomy, family, made.prototypes), rest(anatomy, family, made.prototypes)
+    places, others = apart(anatomy, family, made.prototypes)
     assert places.shape == (len(family), 4, made.layout.segments, len(ASPECTS))
     assert others.shape == (len(family), len(REST))
     total = places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1)
@@ -64,7 +63,7 @@ def test_a_window_taken_apart_over_its_positions_adds_up_whichever_row_leads(inv
 def test_every_row_of_a_recording_adds_up_with_the_shipped_shapes(bundle, simulated):
     judged = Judge(bundle.model, 0.2).judge(cut_recording(simulated, bundle.model.layout))
     family, prototypes = judged.windows.family, bundle.model.prototypes
-    places, others = (of(judged.anatomy, family, prototypes) for of in (contributions, rest))
+    places, others = apart(judged.anatomy, family, prototypes)
     scored = np.isfinite(judged.scores.score)
     total = places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1)
     assert np.abs(total - judged.scores.score)[scored].max() < EXACT
@@ -85,7 +84,7 @@ def only(made, anatomy, part):
     """The same anatomy, as if that part alone made the score."""
     weight = np.zeros_like(anatomy.weight)
     weight[:, part] = 1
-    return contributions(replace(anatomy, weight=weight), made.rows.family, made.prototypes)
+    return apart(replace(anatomy, weight=weight), made.rows.family, made.prototypes)[0]
 
 
 def test_the_open_part_belongs_to_the_segment_that_decides_and_lowers_nothing(invented):
@@ -109,7 +108,7 @@ def test_where_an_earlier_window_still_echoes_louder_this_one_has_no_share_in_th
     assert not louder.all()
     shares = only(made, anatomy, OPEN).sum(axis=(1, 2, 3))
     assert np.array_equal(shares == 0, louder)
-    assert np.array_equal(rest(anatomy, made.rows.family, made.prototypes)[:, ECHO] > 0, louder)
+    assert np.array_equal(apart(anatomy, made.rows.family, made.prototypes)[1][:, ECHO] > 0, louder)
 
 
 def test_the_fall_part_is_spread_over_the_numbers_of_the_embedding(invented):
@@ -117,7 +116,7 @@ def test_the_fall_part_is_spread_over_the_numbers_of_the_embedding(invented):
     _, anatomy = made.scored()
     shares, reading, before = only(made, anatomy, FALL), anatomy.reading, anatomy.before
     normal = reading.embedding - reading.from_prototype.reshape(len(shares), -1)
-    flat = made.prototypes.known.shares(reading.embedding, before.places, before.known, normal)
+    flat = made.prototypes.known.apart(reading.embedding, before.places, before.known, normal).shares
     scale = made.prototypes.norms.scale[made.rows.family]
     for row in range(0, len(shares), 7):
         for number in range(0, flat.shape[1], 11):
@@ -157,19 +156,29 @@ def test_a_bundle_without_a_head_can_be_explained(invented):
     without = replace(made, prototypes=replace(made.prototypes, known=None))
     scores, anatomy = without.scored()
     family = made.rows.family
-    places, others = (of(anatomy, family, without.prototypes) for of in (contributions, rest))
+    places, others = apart(anatomy, family, without.prototypes)
     assert np.abs(places.sum(axis=(1, 2, 3), dtype=np.float64) + others.sum(axis=1) - scores.score).max() < EXACT
 
 
 def test_one_row_is_taken_apart_as_it_is_among_others(bundle, simulated):
     judged = Judge(bundle.model, 0.2).judge(cut_recording(simulated, bundle.model.layout))
     family, prototypes = judged.windows.family, bundle.model.prototypes
-    whole = contributions(judged.anatomy, family, prototypes)
+    whole = apart(judged.anatomy, family, prototypes)[0]
     for row in range(0, len(family), 50):
         one = slice(row, row + 1)
-        assert contributions(judged.anatomy.of(one), family[one], prototypes)[0] == pytest.approx(whole[row], abs=1e-4)
+        assert apart(judged.anatomy.of(one), family[one], prototypes)[0][0] == pytest.approx(whole[row], abs=1e-4)
 
 
 def test_places_are_told_over_all_aspects():
     places = np.arange(2 * 4 * 4 * 6, dtype=np.float32).reshape(2, 4, 4, 6)
-    assert np.array_equal(Decomposition(places, np.zeros(6)).by_place, places.sum(axis=3))
+    assert np.array_equal(Decomposition(places, np.zeros(6), 0).by_place, places.sum(axis=3))
+
+
+@pytest.mark.parametrize(
+    ("raised", "echo", "told"),
+    [((3, 1), 0, 0), ((1, 3), 0, 1), ((1, 3), 2.5, 0), ((0, 0), 0, 0), ((-1, 0), 0, 0), ((-1, 0.5), 0, 1)],
+)
+def test_the_position_that_raised_the_score_most_is_told_and_the_leading_one_where_none_did_more(raised, echo, told):
+    places, rest = np.zeros((2, 4, 4, 6), np.float32), np.zeros(6)
+    places[:, 1, 2, 3], rest[ECHO] = raised, echo
+    assert Decomposition(places, rest, 0).told == told

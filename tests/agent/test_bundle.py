@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent.bundle import CARD, FILES, LARGEST_FILE, MANIFEST, agent_version, open_bundle
+from agent.bundle import LARGEST_FILE, open_bundle
 from agent.errors import BundleError
+from agent.manifest import CARD, FILES, MANIFEST, agent_version
 from agent.score import SHARED
 
 

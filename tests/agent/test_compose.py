@@ -173,7 +173,7 @@ def test_a_fault_that_breaks_no_law_of_physics_is_named_by_what_it_is_most_like(
     changed = replace(
         judged,
         quality=replace(judged.quality, **dict.fromkeys(Quality.FAULTS, none)),
-        trust=Trust(none, np.where(wrist, 0.7, 0.0), np.zeros(len(none), np.bool_)),
+        trust=Trust(none, np.where(wrist, 0.7, 0.0), np.zeros(len(none), np.bool_), np.zeros(len(none), np.bool_)),
         scores=replace(judged.scores, faults=np.tile(np.array(FAULTS) == name, (len(none), 1)).astype(float)),
     )
     data = told_of(composer, changed, 3, "sensor_fault").data

@@ -25,10 +25,11 @@ def surprise(p, low=None, high=None):
     return Surprise(score, leading, p, low, high, smallest, p, np.zeros(len(p), np.int64))
 
 
-def trusted(fault, alien=False):
-    """Trust by physics alone; `alien` where nothing was ever like it."""
+def trusted(fault, alien=False, *, borne=False):
+    """Trust by physics alone; `alien` where nothing was ever like it, `borne` where the fault is."""
     fault = np.atleast_1d(np.array(fault, float))
-    return physics(1 - fault, np.zeros(len(fault)), fault, np.broadcast_to(np.asarray(alien), fault.shape))
+    blinding = np.zeros(len(fault)) if borne else fault
+    return physics(1 - fault, np.zeros(len(fault)), fault, np.broadcast_to(np.asarray(alien), fault.shape), blinding)
 
 
 def every(size, alpha=ALPHA):
@@ -121,6 +122,17 @@ def test_normal_is_ruled_out_no_more_often_than_p_falls_to_alpha(head):
     p = np.linspace(1e-4, 1, 5000)
     verdicts = decide(surprise(p), trusted(np.zeros(5000)), every(5000), head)
     assert np.array_equal(~verdicts.labels[:, NORMAL], p <= ALPHA)
+
+
+def test_an_unusual_movement_under_a_fault_that_is_borne_may_be_either_and_a_usual_one_is_the_fault():
+    p = np.array([0.5, 2 * ALPHA, ALPHA, ALPHA / 5])
+    borne = decide(surprise(p), trusted(np.ones(4), borne=True), every(4))
+    blind = decide(surprise(p), trusted(np.ones(4)), every(4))
+    noise, either = [False, True, False], [False, True, True]
+    assert borne.labels.tolist() == [noise, noise, either, either]
+    assert blind.labels.tolist() == [noise] * 4
+    assert borne.belief[2:, NOISE].max() < 0.5
+    assert [CAUSES[cause] for cause in borne.cause[2:]] == ["ambiguous"] * 2
 
 
 def test_no_window_gets_no_verdict():

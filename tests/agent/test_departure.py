@@ -1,6 +1,8 @@
 """Drift through the live path: judged windows in, events out that keep the contract and that FHIR can say."""
 
 import json
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
@@ -15,7 +17,9 @@ from agent.contract.schemas import schema
 from agent.counters import Counters
 from agent.decide import level
 from agent.departure import Departures
+from agent.drift import Turn
 from agent.judge import Judge
+from agent.languages import LANGUAGES
 from agent.pipeline import Pipeline
 from agent.records import NORMAL
 from agent.reference import BATCH, LEAST_BATCHES, UNIT_S
@@ -26,7 +30,8 @@ from agent.wear import disturbed, strangeness
 jsonschema = pytest.importorskip("jsonschema")
 
 LAYOUT = SimpleNamespace(hop_s=0.5)
-SENDER = Sender("ward", "gw", "b", "0" * 64, 0.01, LAYOUT, SimpleNamespace(), SimpleNamespace())
+SENDER = Sender("ward", "gw", "b", "0" * 64, 0.01, LAYOUT, SimpleNamespace(), LANGUAGES["en"])
+SINCE = "2001-09-09T01:46:40.000Z"
 FIRST = LEAST_BATCHES * BATCH + 200
 
 
@@ -55,6 +60,25 @@ def test_a_drift_is_an_event_that_keeps_the_contract(adrift):
     assert "standard deviations" in event.data.sentence
     assert "check that the sensor sits where it did" in event.data.sentence
     assert event.data.sentence in " ".join(tell(event).split())
+
+
+@pytest.mark.parametrize("habit", [False, True])
+@pytest.mark.parametrize("phase", ["start", "end"])
+@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("size", [1.52, -0.83])
+def test_a_drift_is_told_in_french_too_with_the_same_numbers(habit, phase, stops, size):
+    turn = Turn(0, phase, 1, 1e9 + 9e4, 1e9, size, size - 0.4, size + 0.3, 720, 50.0, habit)
+    told = {
+        name: Departures(replace(SENDER, words=said), None, SimpleNamespace(wearers=["anna"]))
+        ._event(turn, turn.at_s, stops=stops)
+        .data.sentence
+        for name, said in LANGUAGES.items()
+    }
+    assert told["en"] != told["fr"]
+    numbers = {name: re.findall(r"[-+]?\d+[.,]\d", text.replace(SINCE, "")) for name, text in told.items()}
+    assert numbers["fr"] == [one.replace(".", ",") for one in numbers["en"]]
+    assert len(numbers["en"]) == (1 if phase == "end" and not stops else 3)
+    assert all(SINCE in text and "{" not in text for text in told.values())
 
 
 def test_its_end_has_the_same_id_and_a_higher_revision(adrift):

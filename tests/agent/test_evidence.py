@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from agent.batch import cut_recording, join
-from agent.bundle import EVIDENCE, MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import default_bundle_path, open_bundle
 from agent.decide import level
 from agent.errors import BundleError
-from agent.evidence import FARTHEST, LASTING, UNHEARD, Lasting, Layer, dempster, physics
+from agent.evidence import FARTHEST, LASTING, UNHEARD, Layer, Said, dempster, physics
 from agent.judge import Judge
+from agent.manifest import EVIDENCE, MANIFEST
 from agent.quality import CERTAIN
 from agent.records import LEAST_BELIEF, NOISE, NOVELTY, Trust
 from agent.simulate import Episode, simulate
@@ -97,7 +98,9 @@ def test_far_from_everything_nothing_is_known(layer):
 
 @given(right=st.floats(0, 1), share=st.floats(0, 1), fault=st.floats(0, 1))
 def test_certain_physics_stays_certain_whatever_the_layer_says(right, share, fault):
-    trust = physics(np.array([right]), np.array([(1 - right) * share]), np.array([fault]), np.zeros(1, np.bool_))
+    trust = physics(
+        np.array([right]), np.array([(1 - right) * share]), np.array([fault]), np.zeros(1, np.bool_), np.array([fault])
+    )
     assert trust.right[0] >= 0
     assert trust.wrong[0] >= 0
     assert trust.right[0] + trust.wrong[0] <= 1 + 1e-12
@@ -108,7 +111,7 @@ def test_certain_physics_stays_certain_whatever_the_layer_says(right, share, fau
 
 def lasting(wrong):
     """What lasts of one stream of which nothing was ever said to be right."""
-    return Lasting().of(np.zeros(len(wrong), np.int64), np.zeros(len(wrong)), wrong)[1]
+    return Said().of(np.zeros(len(wrong), np.int64), np.zeros(len(wrong)), wrong)[1]
 
 
 def test_what_lasts_less_than_half_of_the_windows_is_never_believed():
@@ -124,7 +127,7 @@ def test_what_lasts_less_than_half_of_the_windows_is_never_believed():
 @settings(max_examples=50, deadline=None)
 def test_what_lasts_of_right_and_wrong_are_masses_again(shares):
     right, wrong = shares[:, 0], (1 - shares[:, 0]) * shares[:, 1]
-    lasts = Lasting().of(np.zeros(60, np.int64), right, wrong)
+    lasts = Said().of(np.zeros(60, np.int64), right, wrong)
     assert (lasts[0] >= right).all()
     assert (lasts[1] <= wrong + 1e-12).all()
     assert (lasts[0] + lasts[1] <= 1 + 1e-12).all()
@@ -134,7 +137,7 @@ def test_what_lasts_is_the_same_however_the_rows_come():
     rng = np.random.default_rng(0)
     stream, wrong = rng.integers(0, 4, 300), rng.random(300) ** 0.1
     right = (1 - wrong) * rng.random(300)
-    whole, parts = Lasting(), Lasting()
+    whole, parts = Said(), Said()
     bounds = [0, 1, 7, 8, 150, 300]
     found = [parts.of(stream[a:b], right[a:b], wrong[a:b]) for a, b in itertools.pairwise(bounds)]
     assert np.array_equal(whole.of(stream, right, wrong), np.concatenate(found, axis=1))
@@ -173,10 +176,10 @@ def test_trust_of_ticks_is_trust_of_the_whole_and_its_memory_does_not_grow(taugh
     for start in range(0, len(windows.end_s), 40):
         parts.append(judge.judge(some(windows, start, start + 40)))
         memory = judge._witness
-        sizes.add((memory._symptoms._habit.shape, memory._symptoms._recent.shape, memory._lasting._wrong.shape))
+        sizes.add((memory._symptoms._habit.shape, memory._symptoms._recent.shape, memory._said._wrong._last.shape))
     assert np.allclose(np.concatenate([part.trust.wrong for part in parts]), whole.trust.wrong, atol=1e-5)
     assert np.allclose(np.concatenate([part.trust.right for part in parts]), whole.trust.right, atol=1e-5)
-    assert sizes == {((2, WIDTH), (2, WIDTH), (2, LASTING - 1))}
+    assert sizes == {((2, WIDTH), (2, WIDTH), (2, LASTING - 1, 1))}
 
 
 def some(windows, start, stop):

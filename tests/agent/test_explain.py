@@ -156,6 +156,22 @@ def test_a_window_with_gaps_is_explained_by_what_came(told, simulated):
         assert np.isfinite(why.decomposition.places).all()
 
 
+def test_what_is_missing_is_never_what_stands_out(told, simulated):
+    holes = silent(simulated, "waist", 20, 20.6)
+    for gap in np.arange(21.7, 100, 1.7):
+        holes = silent(holes, "waist", gap, gap + 0.6)
+    here = told(replace(holes, positions={"waist": holes.positions["waist"]}))
+    seen = 0
+    for window in range(0, len(here.judged.windows.end_s), 3):
+        why, samples = here.why(window), here.judged.windows.samples_g[window]
+        missing = np.isnan(samples[0]).reshape(4, -1).any(axis=1)
+        if why.account and why.account.aspect != "echo" and missing.any() and not missing.all():
+            seen += 1
+            start, stop = (round((2.56 + at) * 50) for at in (why.account.start_s, why.account.end_s))
+            assert not np.isnan(samples[0, start:stop]).all()
+    assert seen > 20
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_a_window_in_which_nothing_moves_at_all_is_explained(told, simulated, value):
     flat = np.full_like(simulated.positions["waist"], 0.0)
@@ -213,3 +229,17 @@ def test_a_second_wearers_fall_is_explained_too(told):
     here = told(simulate(np.random.default_rng(5))[0])
     for window in here.windows(alarms):
         assert adds_up(here.why(window), here.judged, window)
+
+
+def test_a_leg_that_trembles_is_told_though_what_else_is_worn_has_the_larger_calibration(told, simulated):
+    times_s, still = simulated.times_s, simulated.positions["waist"]
+    tremor = np.where((times_s > 30) & (times_s < 33), 1.2 * np.sin(2 * np.pi * 6 * times_s), 0)
+    leg = still + np.outer(tremor, [1, 0, 0]).astype(np.float32)
+    here = told(replace(simulated, positions={"waist": still, "left_ankle": leg}))
+    end_s = here.judged.windows.end_s
+    rows = np.flatnonzero((end_s > 32) & (end_s < 33.5))
+    assert len(rows)
+    for window in rows:
+        why = here.why(int(window))
+        assert why.account.position == "left_ankle"
+        assert adds_up(why, here.judged, window)

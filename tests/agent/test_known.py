@@ -60,7 +60,9 @@ def test_windows_before_that_are_unknown_count_as_zeros_whatever_stands_there():
     every = np.ones_like(there)
     assert np.array_equal(known.evidence(embedding, before, there), known.evidence(embedding, other, there))
     assert np.array_equal(known.evidence(embedding, before, there), known.evidence(embedding, zeros, every))
-    assert np.array_equal(known.shares(embedding, before, there, normal), known.shares(embedding, other, there, normal))
+    assert np.array_equal(
+        known.apart(embedding, before, there, normal).shares, known.apart(embedding, other, there, normal).shares
+    )
 
 
 def test_what_came_before_matters_where_it_is_known():
@@ -74,10 +76,18 @@ def test_what_came_before_matters_where_it_is_known():
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_shares_add_up_to_the_difference_of_the_logits(seed):
     known, embedding, before, there, normal = drawn(seed)
-    shares = known.shares(embedding, before, there, normal)
+    shares = known.apart(embedding, before, there, normal).shares
     want = known.evidence(embedding, before, there) - known.evidence(normal, before, there)
     assert shares.shape == embedding.shape
     assert np.abs(shares.sum(axis=1, dtype=np.float64) - want).max() < 1e-4
+
+
+def test_the_rest_of_a_logit_is_what_the_nearest_normal_place_gives_alone_and_what_came_before():
+    known, embedding, before, there, normal = drawn(9)
+    found = known.apart(embedding, before, there, normal)
+    whole = found.shares.sum(axis=1, dtype=np.float64) + found.before + found.alone
+    assert whole == pytest.approx(known.evidence(embedding, before, there), abs=1e-4)
+    assert found.alone == pytest.approx(known.evidence(normal, before, np.zeros_like(there)), abs=1e-5)
 
 
 def test_where_the_head_is_linear_a_share_is_weight_times_way():
@@ -91,18 +101,20 @@ def test_where_the_head_is_linear_a_share_is_weight_times_way():
         second_bias=np.zeros(5, np.float32),
     )
     slope = weights[:D] @ (np.abs(known.second) @ known.last)
-    assert linear.shares(embedding, before, there, normal) == pytest.approx((embedding - normal) * slope, abs=2e-3)
+    assert linear.apart(embedding, before, there, normal).shares == pytest.approx(
+        (embedding - normal) * slope, abs=2e-3
+    )
 
 
 def test_a_normal_window_has_no_shares():
     known, embedding, before, there, _ = drawn(4)
-    assert np.abs(known.shares(embedding, before, there, embedding)).max() < 1e-6
+    assert np.abs(known.apart(embedding, before, there, embedding).shares).max() < 1e-6
 
 
 def test_no_row_has_no_evidence():
     known, embedding, before, there, normal = drawn(5)
     assert known.evidence(embedding[:0], before[:0], there[:0]).shape == (0,)
-    assert known.shares(embedding[:0], before[:0], there[:0], normal[:0]).shape == (0, D)
+    assert known.apart(embedding[:0], before[:0], there[:0], normal[:0]).shares.shape == (0, D)
 
 
 def test_a_whole_head_fits_its_own_width_and_no_other():

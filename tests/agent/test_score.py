@@ -229,6 +229,26 @@ def test_a_row_that_lacks_just_half_is_scored(invented):
     assert np.array_equal(scores.score[:4], made.scored()[0].score[:4])
 
 
+def test_segments_in_which_samples_are_missing_are_not_strange_and_the_others_decide(invented):
+    made = invented(9)
+    segments = made.layout.segments
+    sums = made.scored()[1].reading.raw
+    samples_g = made.rows.samples_g.copy()
+    steps = samples_g.shape[2] // segments
+    samples_g[0, :, 2 * steps + 1] = np.nan  # one sample of the third segment
+    samples_g[1, :, ::steps] = np.nan  # some of each: there is nothing else to go by
+    reading = replace(made, rows=replace(made.rows, samples_g=samples_g)).scored()[1].reading
+    assert not reading.from_prototype[0, 2].any()
+    assert not reading.from_context[0, 2].any()
+    heard = np.delete(np.arange(segments), 2)
+    weight = made.prototypes.context_weight
+    whole = made.scored()[1].reading
+    left = (whole.from_prototype**2 + weight * whole.from_context**2)[0, heard].sum(axis=(1, 2))
+    assert reading.raw[0] == pytest.approx(left.max(), rel=1e-5)
+    assert reading.raw[1] == sums[1]
+    assert np.array_equal(reading.raw[2:], sums[2:])
+
+
 def test_a_fall_scores_higher_than_what_came_before(bundle, simulated):
     rows, fresh = live(bundle, simulated)
     score = fresh().score(rows)[0].score

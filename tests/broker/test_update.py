@@ -17,8 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.audit_check import entries, examine
 from agent.batch import packets
-from agent.bundle import MANIFEST, default_bundle_path
+from agent.bundle import default_bundle_path
 from agent.events import Topics
+from agent.manifest import MANIFEST
 from agent.simulate import DAY, simulate
 from agent.sources import wire
 

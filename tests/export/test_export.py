@@ -9,9 +9,9 @@ for name in ("torch", "onnx", "onnxscript", "sklearn"):
     pytest.importorskip(name, reason=f"{name} is absent: export is NOT tested")
 
 from agent.batch import cut_recording  # noqa: E402
-from agent.bundle import CalibrationFacts  # noqa: E402
 from agent.features import extract  # noqa: E402
 from agent.layout import POSITIONS, Layout  # noqa: E402
+from agent.manifest import CalibrationFacts  # noqa: E402
 from agent.past import LAGS  # noqa: E402
 from agent.records import FALL, FREEZING, OPEN, PARTS  # noqa: E402
 from agent.runtime import OUTPUTS  # noqa: E402

@@ -9,8 +9,9 @@ import pytest
 for name in ("torch", "onnx", "onnxscript", "sklearn"):
     pytest.importorskip(name, reason=f"{name} is absent: export of own recordings is NOT tested")
 
-from agent.bundle import CARD, open_bundle  # noqa: E402
+from agent.bundle import open_bundle  # noqa: E402
 from agent.layout import POSITIONS, Layout  # noqa: E402
+from agent.manifest import CARD  # noqa: E402
 from export.__main__ import main as export  # noqa: E402
 from export.families import of_families, served  # noqa: E402
 from export.make import _corpus  # noqa: E402

@@ -104,7 +104,9 @@ def test_normal_is_ruled_out_in_at_most_alpha_of_normal_half_minutes():
     for _ in range(DRAWS):
         calibration = Calibration((family(rng.normal(size=99)),))
         surprise = p_of(calibration, [rng.normal()], [0])
-        verdicts = decide(surprise, Trust(np.ones(1), np.zeros(1), np.zeros(1, np.bool_)), np.full(1, alpha))
+        verdicts = decide(
+            surprise, Trust(np.ones(1), np.zeros(1), np.zeros(1, np.bool_), np.zeros(1, np.bool_)), np.full(1, alpha)
+        )
         hits += not verdicts.labels[0, NORMAL]
     assert_at_most(hits, DRAWS, alpha)
 

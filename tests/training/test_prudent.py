@@ -120,7 +120,7 @@ def test_pignistic_probability_follows_from_belief_and_plausibility():
 def test_a_verdict_of_the_agent_has_a_pignistic_probability():
     one, none = np.ones(1), np.zeros(1, np.int64)
     surprise = Surprise(one, none, 0.001 * one, 0 * one, 0.01 * one, 0.001 * one, one, none)
-    trust = Trust(0.9 * one, 0 * one, np.zeros(1, bool))
+    trust = Trust(0.9 * one, 0 * one, np.zeros(1, bool), np.zeros(1, bool))
     found = pignistic(decide(surprise, trust, 0.01 * one))
     assert found.sum() == pytest.approx(1)
     assert found.argmax() == NOVELTY

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.audit_check import entries, examine
-from agent.bundle import MANIFEST
+from agent.manifest import MANIFEST
 
 
 def state(site) -> dict:

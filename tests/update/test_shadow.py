@@ -148,18 +148,20 @@ def judged_anew(folder: Path, workshop) -> None:
     import io
 
     from agent.arrays import read_arrays
-    from agent.bundle import _calibration, _manifest, _prototypes, _runtime
+    from agent.contents import calibration_of, prototypes_of
     from agent.golden import golden_arrays
     from agent.judge import Model
+    from agent.manifest import read_manifest
     from agent.recording import Recording
+    from agent.runtime import load
 
-    manifest = _manifest((folder / "bundle.json").read_bytes(), folder)
+    manifest = read_manifest((folder / "bundle.json").read_bytes(), folder)
     archives = ("prototypes.npz", "calibration.npz", "golden.npz")
     arrays = {name: read_arrays((folder / name).read_bytes(), name) for name in archives}
     names = ("model.onnx", "model.tflite", "model.b1.tflite")
-    runtime = _runtime("onnx", {name: (folder / name).read_bytes() for name in names}, folder)
-    calibration = _calibration(arrays["calibration.npz"], manifest.layout)
-    model = Model(manifest.layout, runtime, _prototypes(arrays["prototypes.npz"], manifest), calibration)
+    runtime = load("onnx", {name: (folder / name).read_bytes() for name in names})
+    calibration = calibration_of(arrays["calibration.npz"], manifest.layout)
+    model = Model(manifest.layout, runtime, prototypes_of(arrays["prototypes.npz"], manifest), calibration)
     stream = {key[7:]: value for key, value in arrays["golden.npz"].items() if key.startswith("stream_")}
     times_s = stream.pop("t_s")
     buffer = io.BytesIO()
