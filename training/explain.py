@@ -172,11 +172,11 @@ def explained(recording: Recording, judge: Judge, judged: Judged, window: int) -
 
 def _placed(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled], each: int) -> list[Case]:
     """Injections into recordings: where they are told, and those that were."""
-    injected = [
-        one for item in watched(items, "injecting") for one in cases(bundle.model, [item], each, ALPHA, seed_of(item))
-    ]
-    _add(found, "injections that made a window novel", ((one.wearer, float(one.told)) for one in injected))
-    told = [one for one in injected if one.told and one.why.account is not None]
+    name, told = "injections that made a window novel", []
+    for item in watched(items, "injecting"):
+        for one in cases(bundle.model, [item], each, ALPHA, seed_of(item)):  # what is not told is not kept
+            _add(found, name, [(one.wearer, float(one.told))])
+            told += [one] * (one.told and one.why.account is not None)
     for name, of in PLACES.items():
         _add(found, name, ((one.wearer, of(one)) for one in told if not np.isnan(of(one))))
     return told
