@@ -13,6 +13,8 @@ from agent.errors import BundleError, first_line
 LARGEST_UNPACKED = 64 * 2**20
 """Bytes of all arrays of one file; those of the shipped bundle take a third of a megabyte."""
 MOST_MEMBERS = 256
+NUMBERS = "biuf"
+"""Kinds of array: booleans, whole and real numbers. Numpy would read a text as numbers, and half of a complex one."""
 READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,5 +60,7 @@ def _check_header(file: IO[bytes], size: int) -> None:
     shape, _, dtype = READ_HEADER[version](file)
     if dtype.hasobject:
         raise ValueError("pickled objects")
+    if dtype.kind not in NUMBERS:
+        raise ValueError(f"{dtype} instead of real numbers")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - file.tell():
         raise ValueError(f"an array of shape {shape} that is not there")

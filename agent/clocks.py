@@ -17,9 +17,11 @@ UNIX_DAY_S = 86_400.0
 FUTURE_S = 5.0
 """A sample this far ahead of its arrival cannot be true."""
 SKEW_S = 1.0
-"""A lag that stays above this, within as much, over `SKEW_PACKETS` packets is a clock that is set wrong: stored data
-comes in faster than it was recorded, so its lag shrinks."""
+"""A lag that stays above this, within as much, over `SKEW_PACKETS` packets and `SKEW_SPAN_S` of device time is a clock
+that is set wrong: stored data comes in faster than it was recorded, so its lag shrinks, by more than `SKEW_S` in that
+time unless it comes less than a sixth faster."""
 SKEW_PACKETS = 8
+SKEW_SPAN_S = 7.0
 RESTART_S = 10.0
 """A device time this far behind the last one is a restarted clock, not a late packet."""
 
@@ -91,6 +93,27 @@ class Delays:
 
 
 @dataclass(slots=True)
+class Lags:
+    """Packets in a row whose lags (arrival minus end, on the gateway's clock) lie within `SKEW_S` of each other."""
+
+    packets: int = 0
+    began_s: float = 0.0
+    """Device time of the first."""
+    least_s: float = np.inf
+    most_s: float = -np.inf
+
+    def add(self, end_s: float, lag_s: float) -> bool:
+        """One packet more; True where the row is long enough to tell of the clock, and far off."""
+        if max(self.most_s, lag_s) - min(self.least_s, lag_s) >= SKEW_S:
+            self.packets, self.least_s, self.most_s = 0, np.inf, -np.inf
+        if self.packets == 0:
+            self.began_s = end_s
+        self.packets, self.least_s, self.most_s = self.packets + 1, min(self.least_s, lag_s), max(self.most_s, lag_s)
+        long = self.packets >= SKEW_PACKETS and end_s - self.began_s >= SKEW_SPAN_S
+        return long and (self.least_s > SKEW_S or self.most_s < -SKEW_S)
+
+
+@dataclass(slots=True)
 class DeviceClock:
     """Offset of one device: gateway time = device time + `offset_s`."""
 
@@ -99,8 +122,7 @@ class DeviceClock:
     """Keeps Unix time: its offset is not led, how far it is off `behind_s` tells."""
     delays: Delays = field(default_factory=Delays)
     last_device_s: float = -np.inf
-    lags_s: list[float] = field(default_factory=list)
-    """Arrival minus end of the latest packets, on the gateway's clock."""
+    lags: Lags = field(default_factory=Lags)
 
     def on_gateway_time(self, packet: Packet, counters: Counters) -> Packet:
         """The packet with its times on the gateway's clock.
@@ -116,18 +138,16 @@ class DeviceClock:
             self._anchor(packet)
             self.last_device_s = -np.inf
             counters.count("clock_jumps")
-        self._mend_skew(packet.received_s - end - self.offset_s, counters)
+        self._mend_skew(end, packet.received_s - end - self.offset_s, counters)
         self._lead(end, packet.received_s)
         self.last_device_s = max(self.last_device_s, end)
         return replace(packet, times_s=packet.times_s + self.offset_s) if self.offset_s else packet
 
-    def _mend_skew(self, lag_s: float, counters: Counters) -> None:
+    def _mend_skew(self, end: float, lag_s: float, counters: Counters) -> None:
         """Move a clock that is steadily off to where its packets arrive."""
-        self.lags_s = [*self.lags_s, lag_s][-SKEW_PACKETS:]
-        steady = len(self.lags_s) == SKEW_PACKETS and max(self.lags_s) - min(self.lags_s) < SKEW_S
-        if steady and min(abs(lag) for lag in self.lags_s) > SKEW_S:
-            self.offset_s += min(self.lags_s)
-            self.lags_s, self.delays = [], Delays()
+        if self.lags.add(end, lag_s):
+            self.offset_s += self.lags.least_s
+            self.lags, self.delays = Lags(), Delays()
             counters.count("clock_jumps")
 
     def behind_s(self) -> tuple[float, float]:
@@ -148,7 +168,7 @@ class DeviceClock:
             self.offset_s += max(-LED * passed_s, min(lacks_s, LED * passed_s))
 
     def _anchor(self, packet: Packet) -> None:
-        self.delays = Delays()
+        self.delays, self.lags = Delays(), Lags()
         ahead = float(packet.times_s[-1]) - packet.received_s
         self.trusted = -UNIX_DAY_S < ahead <= FUTURE_S and packet.received_s > UNIX_DAY_S
         self.offset_s = 0.0 if self.trusted or ahead == 0 else -ahead

@@ -203,8 +203,9 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 class LimbChange(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed between two limbs."""
 
-    measure: Literal["use_ratio", "step_symmetry"]
-    """Use of the watched arm over that of the other; step time of the watched leg over that of the other."""
+    measure: Literal["use_ratio", "step_symmetry", "swing_symmetry", "impact_symmetry"]
+    """Use of the watched arm over that of the other; step time, time in the air, or peak at the contact, of the watched
+    leg over that of the other."""
     reference: Literal["healthy", "own"]
     """Against healthy people, or against the wearer's own days before."""
     watched: Literal["left", "right"]
@@ -227,8 +228,48 @@ class LimbChange(msgspec.Struct, frozen=True, kw_only=True):
     """Hours of the gateway's day in which the watched limb's share fell or rose most, strongest first."""
 
 
+class Legs(msgspec.Struct, frozen=True, kw_only=True):
+    """What legs and trunk did in an hour or a day. Ratios: the watched leg's over the other's; null = not heard."""
+
+    worn_h: float
+    """Hours in which both legs' sensors were surely worn; all but the trunk's figures are of these hours."""
+    one_sided_h: float
+    walking_h: float
+    steps: Estimate | None
+    """Upper end: had the waking hours without wear been like those worn."""
+    cadence: float | None
+    """Steps a minute of walking."""
+    stride_s: float | None
+    stride_variation: float | None
+    """Standard deviation over mean."""
+    ratios: dict[str, Estimate] = {}
+    """`step_time` (other foot's contact to own), `swing_time` (foot in the air), `impact` (peak at the contact)."""
+    impact_g: tuple[float, float] | None = None
+    """Mean peak at the contact, watched and other."""
+    load: dict[str, float] = {}
+    """PlayerLoad of `watched`, `other`, `trunk`."""
+    acute_chronic: float | None = None
+    """Load of 7 days over that of 28: context, never an alarm."""
+    trunk_worn_h: float
+    evenness: float | None
+    """Of the trunk: step regularity over stride regularity; 1 = left and right steps alike."""
+    sync_s: float | None = None
+    withheld: Literal[
+        "", "too_little_wear", "too_little_walking", "clocks_apart", "one_leg", "sides_swapped", "one_side"
+    ] = ""
+    """Why ratios are missing; `clocks_apart`: only that of the step times is."""
+    healthy: tuple[float, float] | None = None
+    """Range of the ratios of times in healthy people."""
+    own: dict[str, Estimate] = {}
+    """By measure: the wearer's own mean ratio since the last change."""
+    own_days: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the arms did in an hour or a day. Pairs are (watched, other); null = withheld or not heard."""
+    """What the arms did in an hour or a day, and under `legs` what legs and trunk did.
+
+    Pairs are (watched, other); null = withheld or not heard.
+    """
 
     period: Literal["hour", "day"]
     profile: Literal["stroke", "return_to_play", "general"]
@@ -239,7 +280,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Hours in which only one was: left out for both arms, never taken for an arm at rest."""
     walking_h: float
     use_h: dict[str, tuple[float, float]]
-    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking): hours of use of each arm."""
+    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking; `learned`, where the settings name a
+    detector): hours of use of each arm."""
     use_ratio: dict[str, Estimate] = {}
     magnitude_ratio: float | None = None
     bilateral_magnitude: float | None = None
@@ -247,7 +289,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     sync_s: float | None = None
     """Doubt about the clocks of the pair; null = not known."""
     withheld: Literal[
-        "", "too_little_wear", "too_little_use", "clocks_apart", "one_arm", "sides_swapped", "one_wrist"
+        "", "too_little_wear", "too_little_use", "clocks_apart", "one_arm", "sides_swapped", "one_wrist", "no_wrist"
     ] = ""
     """Why figures are missing."""
     healthy: tuple[float, float] | None = None
@@ -257,6 +299,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     own_days: Annotated[int, msgspec.Meta(ge=0)] = 0
     minutes: list[tuple[float | None, float | None]] = []
     """Of a day: minutes of use of each arm in each hour of the gateway's day."""
+    legs: Legs | msgspec.UnsetType = msgspec.UNSET
+    """Left out where no sensor on a leg or the trunk was worn."""
 
 
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,7 +333,8 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     promise_per_day: float
     """False alarms a day that the calibration can honestly promise, at the best."""
     quality: dict[str, Unit]
-    """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout, white), and `non_wear`."""
+    """Strongest evidence of each sensor fault (stuck, clipped, spikes, gravity, dropout, white, left), and
+    `non_wear`."""
     positions: dict[str, float | None]
     """Score of each position heard."""
     parts: dict[str, Part] = {}

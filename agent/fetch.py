@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent.bundle import FILES, FURTHER, LARGEST_FILE, MANIFEST, Digest
+from agent.bundle import LARGEST_FILE
 from agent.durable import sync
 from agent.errors import UpdateError, first_line
+from agent.manifest import FILES, FURTHER, MANIFEST, Digest
 from agent.signature import SIGNATURE
 
 if TYPE_CHECKING:

@@ -164,9 +164,11 @@ class Streams:
         self.cut_at = np.append(self.cut_at, NO_CELL)
         self.longest = np.append(self.longest, 0.0)
         self.heard_s = np.append(self.heard_s, packet.received_s)
-        if len(self.positions) > len(self.ring):  # doubled, so that growing costs little
-            empty = np.full((max(4, len(self.ring)), 3, RING_CELLS), np.nan, np.float32)
-            self.ring = np.concatenate([self.ring, empty])
+        if len(self.positions) > len(self.ring):  # doubled: a row that is not used yet takes no memory
+            ring = np.empty((max(4, 2 * len(self.ring)), 3, RING_CELLS), np.float32)
+            ring[: len(self.ring)] = self.ring
+            self.ring = ring
+        self.ring[len(self.positions) - 1] = np.nan
         return Stream(len(self.positions) - 1, where, Resampler(self.layout.rate_hz))
 
     def _wearer_slot(self, wearer: str, where: str) -> int:

@@ -11,7 +11,7 @@ from agent.evidence import Layer, Testimony, Witness
 from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
-from agent.quality import Assessor
+from agent.quality import Assessor, Beside
 from agent.records import PARTS, Booleans, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Prototypes, Rows, Scorer
@@ -89,7 +89,7 @@ class Judge:
         """
         layout = self._layout = model.layout
         self.model = model
-        self._assessor = Assessor(layout.rate_hz)
+        self._assessor = Assessor(layout.rate_hz, layout.families)
         self._witness = Witness(model.layer, len(layout.families), layout.segments)
         self.scorer = Scorer(model.runtime, model.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
         self.prudence = Prudence(model.calibration, alpha, layout.hop_s, head, Discovery(false_share))
@@ -105,7 +105,7 @@ class Judge:
         """All but the answer: what does not depend on the level; order as in `judge`."""
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
-        quality = self._assessor.assess(samples, windows.stream, end_s)
+        quality = self._assessor.assess(samples, windows.stream, end_s, Beside(windows.owner, family))
         scores, anatomy = self.scorer.score(
             Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
         )

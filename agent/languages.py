@@ -121,6 +121,7 @@ ENGLISH = Language(
         "gravity": "gravity does not measure 1 g; check its calibration",
         "dropout": "samples are missing; check distance, radio and battery",
         "white": "its samples shake at random as no body does; check battery, cable and clock",
+        "left": "it lies still while the body walks; check that it is worn",
     },
     fault_names={
         "stuck": "stuck",
@@ -129,6 +130,7 @@ ENGLISH = Language(
         "gravity": "gravity",
         "dropout": "dropout",
         "white": "random noise",
+        "left": "left behind",
     },
     learnt_fault="{where}: like a faulty sensor ({strength}), most of all {fault}: {advice}",
     learnt_faults={
@@ -245,6 +247,7 @@ FRENCH = Language(
         "gravity": "la pesanteur n'y vaut pas 1 g ; vérifier son étalonnage",
         "dropout": "des échantillons manquent ; vérifier la distance, la radio et la batterie",
         "white": "ses échantillons tremblent au hasard comme aucun corps ; vérifier batterie, câble et horloge",
+        "left": "il reste immobile alors que le corps marche ; vérifier qu'il est porté",
     },
     fault_names={
         "stuck": "figé",
@@ -253,6 +256,7 @@ FRENCH = Language(
         "gravity": "gravité",
         "dropout": "pertes",
         "white": "bruit aléatoire",
+        "left": "oublié",
     },
     learnt_fault="{where} : comme un capteur défectueux ({strength}), surtout {fault} : {advice}",
     learnt_faults={

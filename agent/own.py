@@ -189,7 +189,7 @@ class Own:
         needed = -(-(int(cell.max(initial=-1)) + 1) // len(REGIMES)) * len(REGIMES)
         have = len(self.cells.learnt)
         if needed > have:
-            self.cells = self.cells.grown(max(needed, 2 * have) - have)
+            self.cells = self.cells.grown(max(needed, have + have // 8) - have)  # doubled it would waste megabytes
 
     def half_minutes(self, wearer: int) -> Integers:
         """(regimes,) of a wearer's own that are remembered."""

@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from agent.bundle import Bundle, Manifest
+from agent.bundle import Bundle
 from agent.calibrate import BLOCKS_PER_DAY, FamilyCalibration
 from agent.decide import level
+from agent.manifest import Manifest
 
 
 def plan(old: Bundle, new: Bundle, false_alarms_per_day: float, report: dict[str, Any] | None) -> Iterator[str]:

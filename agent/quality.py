@@ -5,6 +5,8 @@ movement can also do: a hard fall clips a +-4 g sensor, a sensor on a table lies
 evidence leads to doubt, never to a verdict of noise by itself.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from agent import laws
@@ -30,25 +32,44 @@ NON_WEAR_S = (300.0, 1800.0)
 """Stillness from which non-wear is thought of, and after which it is certain (30 min: van Hees et al. 2011)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Which rows belong together."""
+
+    owner: Integers
+    """(m,) the window."""
+    family: Integers
+    """(m,) index of the position's family."""
+
+
+TRUNK, ARM = ("waist", "chest"), "wrist"
+SHAKEN_G = 0.15
+"""Standard deviation of the length of the acceleration: a trunk that is shaken so walks, and its arms are shaken too.
+One that bends or sways is not, and legs may lie still under sit-ups: nothing follows for them."""
+
+
 class Assessor:
     """Quality of rows; remembers per stream since when it has been still, whether its noise shows at rest, and what
     its last windows broke of the laws.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, families: tuple[str, ...] = ()) -> None:
+        """`families`: names behind the indices that `assess` is given; without them no sensor is held to another."""
         self.rate_hz = rate_hz
+        self._trunk, self._arm = (np.flatnonzero(np.isin(families, names)) for names in (TRUNK, (ARM,)))
         self._still_since_s: Floats = np.empty(0)
-        self._lawless, self._leapt = Lasting(3, THROUGHOUT), Lasting(1, AMONG)
+        self._lawless, self._leapt, self._left = Lasting(3, THROUGHOUT), Lasting(1, AMONG), Lasting(1, AMONG)
         self._noisy: Booleans = np.empty(0, np.bool_)
         """(streams,) a still window was seen whose samples differ: this sensor can never repeat one value."""
 
-    def assess(self, samples_g: Singles, stream: Integers, end_s: Floats) -> Quality:
+    def assess(self, samples_g: Singles, stream: Integers, end_s: Floats, beside: Beside | None = None) -> Quality:
         """Evidence for each row.
 
         Args:
             samples_g: (m, 3, samples) in g, NaN = missing.
             stream: (m,) slots; rows of one stream in order of time.
             end_s: (m,) end of each row's window, seconds.
+            beside: whose sensors are worn together; None = nothing is known of that.
         """
         self._grow(int(stream.max(initial=-1)) + 1)
         missing = np.isnan(samples_g[:, 0]).mean(axis=1)
@@ -66,6 +87,7 @@ class Assessor:
             missing=missing,
             non_wear=self._non_wear(still, stream, end_s),
             white=white,
+            left=np.zeros(len(end_s)) if beside is None else self._left_behind(samples_g, still, stream, beside),
         )
 
     def _outlawed(self, samples_g: Singles, stream: Integers) -> tuple[Floats, Floats, Floats]:
@@ -76,6 +98,18 @@ class Assessor:
         leapt = (self._leapt.of(stream, (found.leaps > 0).astype(np.float64)[:, None]) > 0).sum(axis=(1, 2))
         length = _ramp(np.maximum(least[:, 0], least[:, 1]), *LENGTH_G)
         return length, least[:, 2], _ramp(leapt, *LEAPING)
+
+    def _left_behind(self, samples_g: Singles, still: Booleans, stream: Integers, beside: Beside) -> Floats:
+        """(m,) throughout the last `AMONG` windows the arm lay still while the trunk was shaken: it was left behind.
+
+        A wrist that rests while its owner walks still shakes by ten times `STILL_G`.
+        """
+        with np.errstate(invalid="ignore"):
+            shaken = np.linalg.norm(samples_g, axis=1).std(axis=1) > SHAKEN_G  # False where samples are missing
+        walks = np.bincount(beside.owner, shaken & np.isin(beside.family, self._trunk))[beside.owner] > 0
+        alone = walks & still & np.isin(beside.family, self._arm)
+        least: Floats = self._left.of(stream, alone.astype(np.float64)[:, None]).min(axis=(1, 2))
+        return least
 
     def _grow(self, streams: int) -> None:
         new = max(streams - len(self._noisy), 0)

@@ -93,13 +93,15 @@ class Quality:
     """(m,) stillness long enough that the sensor is probably not worn."""
     white: Floats
     """(m,) samples shake at random, each for itself: noise, or samples out of their time."""
+    left: Floats
+    """(m,) an arm lies still while the trunk of its wearer walks: the sensor was left behind."""
 
-    FAULTS = ("stuck", "clipped", "spikes", "gravity", "dropout", "white")
+    FAULTS = ("stuck", "clipped", "spikes", "gravity", "dropout", "white", "left")
     BORNE = ("gravity", "white")
     """Faults under which something violent still shows: it is as if seen through a bad window."""
 
     def faults(self) -> Floats:
-        """(m, 6) the evidence of faults, columns as in `FAULTS`."""
+        """(m, 7) the evidence of faults, columns as in `FAULTS`."""
         return np.stack([getattr(self, name) for name in self.FAULTS], axis=1)
 
     def blinding(self) -> Floats:

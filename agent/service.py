@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from agent.bundle import Digest
+from agent.manifest import Digest
 
 MaybeDigest = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 

@@ -47,11 +47,11 @@ _AT = dict(zip(TRACKED, np.cumsum([0, *TRACKED.values()])[:-1].tolist(), strict=
 WIDTH = sum(TRACKED.values())
 
 
-OF_ANY = 59
+OF_ANY = 60
 """Numbers that do not depend on the families."""
 
 
-STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 6, 7, 15, 16, 17
+STUCK, MISSING, ACTIVITY, MOST_REPEATS, LEAST_REPEATS, LEVEL = 0, 7, 8, 16, 17, 18
 """Columns that `lawful_rest` reads."""
 LEAST_G = 0.01
 """Added to a spread before its logarithm."""

@@ -6,8 +6,8 @@ Made from the manifest and the run record alone, so that it cannot say what they
 import json
 from typing import Any
 
-from agent.bundle import CalibrationFacts, Manifest
 from agent.calibrate import BLOCKS_PER_DAY
+from agent.manifest import CalibrationFacts, Manifest
 from training.markdown import table
 from training.record import RunRecord
 

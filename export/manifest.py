@@ -4,8 +4,8 @@ import datetime as dt
 
 import msgspec
 
-from agent.bundle import SCHEMA, DataSource, Manifest
 from agent.layout import Layout
+from agent.manifest import SCHEMA, DataSource, Manifest
 from export.calibration import Calibrated
 from training.datasets.facts import DataFacts
 from training.datasets.own_recordings import NAME as OWN

@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.bundle import FILES, FURTHER, MANIFEST, Bundle, Manifest, open_bundle
+from agent.bundle import Bundle, open_bundle
 from agent.golden import golden_arrays
 from agent.judge import Model
+from agent.manifest import FILES, FURTHER, MANIFEST, Manifest
 from agent.records import RuntimeName
 from agent.runtime import FILES as NETWORKS
 from agent.simulate import simulate

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from agent.bundle import MANIFEST, open_bundle
+from agent.bundle import open_bundle
+from agent.manifest import MANIFEST
 from agent.signature import PAYLOAD_TYPE, PIN, SHIPPED, SIGNATURE
 from export.pack import present
 

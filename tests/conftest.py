@@ -14,8 +14,9 @@ import pytest
 from hypothesis import settings
 
 from agent.batch import cut_recording
-from agent.bundle import CARD, Bundle, default_bundle_path, open_bundle
+from agent.bundle import Bundle, default_bundle_path, open_bundle
 from agent.layout import POSITIONS, Layout
+from agent.manifest import CARD
 from agent.recording import Recording, write_recording
 from agent.simulate import DAY, Episode, simulate
 

@@ -1,4 +1,4 @@
-"""Integrated gradients (Sundararajan, Taly, Yan 2017, ICML), from the samples that are expected to those that came.
+"""Integrated gradients (Sundararajan, Taly, Yan 2017, ICML), from the expected samples to those that came.
 
 They are what gradients can say where a workstation has them.
 

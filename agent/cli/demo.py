@@ -13,7 +13,8 @@ the extra `veille[demo]`), start the agent, play a SIMULATED recording of two mi
 (walking, arm movements, a fall, a sensor fault), print the events as they come,
 and draw their explanations. Ends by itself.
 
-With `--profile stroke` it shows three simulated weeks of two wrists in a minute instead, and writes their page.
+With `--profile stroke` it shows three simulated weeks of two wrists in a minute instead, with `--profile
+return_to_play` four of two ankles, and writes their page.
 
 Examples:
   veille demo
@@ -25,7 +26,7 @@ def add_to(commands: Commands) -> None:
     """Add `demo` to the command line."""
     parser = add_command(commands, "demo", "play a simulated recording and show its events", PAGE, run)
     parser.add_argument("--speed", type=_speed, default=4.0, metavar="N", help="times faster than life (default 4)")
-    parser.add_argument("--profile", choices=("stroke",), help="show three weeks of arm use instead of two minutes")
+    parser.add_argument("--profile", choices=("stroke", "return_to_play"), help="show weeks instead of two minutes")
     parser.add_argument("--out", type=Path, default=Path("veille-demo"), metavar="DIR", help="folder of that page")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="where pictures go (default: a temporary folder)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another person and another fall (default 0)")
@@ -36,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     if given.profile:
         from agent.demo_weeks import play_weeks
 
-        return play_weeks(given.out, given.seed)
+        return play_weeks(given.out, given.seed, given.profile)
     from agent.demo import play
 
     pictures = given.pictures or Path(tempfile.mkdtemp(prefix="veille-pictures-"))

@@ -1,4 +1,4 @@
-"""`veille report`: a wearer's weeks of arm use on one page."""
+"""`veille report`: a wearer's weeks of arms and legs on one page."""
 
 import argparse
 import sys
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from agent.events import Event
 
 PAGE = """
-Write one page about the arm use of a wearer, from what was published: WEARER.html (plain words in English and French,
-with a drawing) and WEARER.png (the drawing alone). Reads events one a line, as `veille replay --events` or
-`mosquitto_sub -t 'veille/v1/+/+/wearer/+/summary/day' -t 'veille/v1/+/+/wearer/+/event/arm_use_change'` write them.
+Write one page about the arms and legs of a wearer, from what was published: WEARER.html (plain words in English and
+French, with a drawing) and WEARER.png (the drawing alone). Reads events one a line, as `veille replay --events` or
+`mosquitto_sub -t 'veille/v1/+/+/wearer/+/summary/day' -t 'veille/v1/+/+/wearer/+/event/arm_use_change'
+-t 'veille/v1/+/+/wearer/+/event/asymmetry_change'` write them.
 
 Example:
   veille report anna --events days.jsonl --out reports
@@ -24,7 +25,7 @@ Example:
 
 def add_to(commands: Commands) -> None:
     """Add `report` to the command line."""
-    parser = add_command(commands, "report", "a wearer's weeks of arm use on one page", PAGE, run)
+    parser = add_command(commands, "report", "a wearer's weeks of arms and legs on one page", PAGE, run)
     parser.add_argument("wearer", metavar="WEARER", help="pseudonym")
     parser.add_argument("--events", nargs="+", required=True, type=Path, metavar="E.jsonl", help="one event a line")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of the page (default: here)")
@@ -33,13 +34,13 @@ def add_to(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Write the page and its picture."""
     from agent.limbs.drawing import png
-    from agent.limbs.page import HEIGHT, WIDTH, draw, html, story
+    from agent.limbs.page import WIDTH, draw, html, story
 
     told = story(_events(given.events), given.wearer)
     given.out.mkdir(parents=True, exist_ok=True)
     page, picture = given.out / f"{given.wearer}.html", given.out / f"{given.wearer}.png"
     page.write_text(html(told), encoding="utf-8")
-    picture.write_bytes(png(draw(told), WIDTH, HEIGHT))
+    picture.write_bytes(png(draw(told), WIDTH, told.height))
     sys.stdout.write(f"{page}\n{picture}\n")
     return 0
 

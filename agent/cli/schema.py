@@ -63,7 +63,7 @@ def _packet() -> dict[str, Any]:
 
 
 def _bundle() -> dict[str, Any]:
-    from agent.bundle import Manifest
+    from agent.manifest import Manifest
 
     return _of_type(Manifest, "urn:veille:schema:bundle:1")
 

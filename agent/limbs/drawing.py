@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -68,6 +68,14 @@ class Text:
 
 
 Shape = Rect | Line | Dot | Text
+
+
+def lowered(shapes: list[Shape], by: float) -> list[Shape]:
+    """The same, further down."""
+    return [
+        replace(one, y1=one.y1 + by, y2=one.y2 + by) if isinstance(one, Line) else replace(one, y=one.y + by)
+        for one in shapes
+    ]
 
 
 def svg(shapes: list[Shape], width: int, height: int, title: str) -> str:

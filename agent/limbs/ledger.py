@@ -1,4 +1,4 @@
-"""Seconds -> hours and days: what each arm did while BOTH sensors were surely worn, per wearer, in O(1) memory.
+"""Seconds -> hours and days: what limbs did while BOTH sides' sensors were surely worn, per wearer; memory is bounded.
 
 Non-wear is never read as non-use. A sensor that lies still may be off, or on an arm at rest; which, is known only when
 it moves again. So time with a still side waits: it counts once that side has moved again within half an hour, and is
@@ -10,77 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.limbs.measure import Seconds, in_turn
+from agent.limbs.columns import AT, BINS, COLUMNS, GROUPS, SENSORS, Group
+from agent.limbs.measure import in_turn
+from agent.limbs.tally import Tally
 from agent.records import Booleans, Floats, Integers
 
-RULES = ("counts", "gross", "both")
-"""How use is told: thresholded counts, gross movement (GM), gross movement and counts (GMAC)."""
-COLUMNS = (
-    *("worn_s", "aside_left_s", "aside_right_s", "walking_s", "together_s"),
-    *(f"{rule}_{side}_s" for rule in RULES for side in ("left", "right")),
-    *("free_left_s", "free_right_s"),
-    *("left", "right", "left2", "right2"),
-    *("log_left", "log_right", "log_left2", "log_right2", "log_both", "either_s"),
-    *(f"up_{side}_{axis}" for side in ("left", "right") for axis in "xyz"),
-    *("turned_left_s", "turned_right_s"),
-)
-"""What is summed: `aside_left_s` = only the left sensor was worn; `together_s` = both arms used (by counts); `free_*` =
-used by counts while not walking; `left`, `left2` = counts and their squares; `log_*` = of log(1 + counts), over the
-`either_s` seconds in which an arm moved; `up_*` = direction of gravity over the `turned_*` seconds of movement."""
-AT = {name: place for place, name in enumerate(COLUMNS)}
-BINS = np.linspace(-7.0, 7.0, 57)
-"""Edges of the magnitude ratio: ln of one arm's counts over the other's, cut at +-7 (Bailey & Lang 2013)."""
 OFF_S = 1800.0
 HOUR_S, DAY_S = 3600.0, 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Sums over short spans of time, each of one wearer; in order of time."""
-
-    wearer: Integers
-    end_s: Floats
-    length_s: float
-    heard: Booleans
-    """(n, 2)"""
-    still: Booleans
-    """(n, 2)"""
-    sums: Floats
-    """(n, columns) as in `COLUMNS`; `worn_s` = the span's length, nothing aside."""
-    ratios: Integers
-    """(n, bins) how many seconds had which magnitude ratio."""
-
-
-def tally(seconds: Seconds) -> Tally:
-    """Seconds as spans of one second each; what is not heard sums to nothing."""
-    sums = np.zeros((len(seconds), len(COLUMNS)))
-    counts = np.nan_to_num(seconds.counts)
-    moved: Booleans = np.asarray(counts > 0)
-    either: Booleans = np.asarray(moved.any(axis=1))
-    logs = np.log1p(counts) * either[:, None]
-    sums[:, AT["worn_s"]], sums[:, AT["walking_s"]], sums[:, AT["either_s"]] = 1.0, seconds.walking, either
-    sums[:, AT["together_s"]] = seconds.by_counts.all(axis=1)
-    used = {"counts": seconds.by_counts, "gross": seconds.by_gross, "both": seconds.by_both}
-    for side, name in enumerate(("left", "right")):
-        for rule in RULES:
-            sums[:, AT[f"{rule}_{name}_s"]] = used[rule][:, side]
-        sums[:, AT[f"free_{name}_s"]] = seconds.by_counts[:, side] & ~seconds.walking
-        sums[:, AT[name]], sums[:, AT[f"{name}2"]] = counts[:, side], counts[:, side] ** 2
-        sums[:, AT[f"log_{name}"]], sums[:, AT[f"log_{name}2"]] = logs[:, side], logs[:, side] ** 2
-        up = np.nan_to_num(seconds.gravity[:, side]) * moved[:, side, None]
-        sums[:, AT[f"up_{name}_x"] : AT[f"up_{name}_z"] + 1] = up
-        sums[:, AT[f"turned_{name}_s"]] = moved[:, side]
-    sums[:, AT["log_both"]] = logs[:, 0] * logs[:, 1]
-    return Tally(seconds.wearer, seconds.end_s, 1.0, seconds.heard, seconds.still, sums, _binned(counts, either))
-
-
-def _binned(counts: Floats, either: Booleans) -> Integers:
-    """(n, bins) one-hot: the magnitude ratio left to right of each second in which an arm moved."""
-    apart = np.log(np.maximum(counts[:, 0], 1e-9)) - np.log(np.maximum(counts[:, 1], 1e-9))
-    place = np.clip(np.searchsorted(BINS, apart, side="right") - 1, 0, len(BINS) - 2)
-    ratios = np.zeros((len(counts), len(BINS) - 1), np.int64)
-    ratios[np.arange(len(counts))[either], place[either]] = 1
-    return ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +60,8 @@ class Ledger:
         self.waiting: Floats = np.zeros((0, len(COLUMNS)))
         """(wearers, columns) time in which a side has been still, not yet known to be worn."""
         self.waiting_ratios: Integers = np.zeros((0, len(BINS) - 1), np.int64)
-        self.still_s: Floats = np.zeros((0, 2))
-        """(wearers, 2) how long each side has been still."""
+        self.still_s: Floats = np.zeros((0, SENSORS))
+        """(wearers, sensors) how long each sensor has been still."""
         self.hour: Integers = np.zeros(0, np.int64)
         """(wearers,) hours since the epoch of the open hour; -1 = none."""
 
@@ -165,30 +101,44 @@ class Ledger:
         who, length_s = spans.wearer[turn], spans.length_s
         heard, still = spans.heard[turn], spans.still[turn] & spans.heard[turn]
         self.still_s[who] = np.where(still, self.still_s[who] + length_s, 0.0)
-        off = ~heard | (self.still_s[who] >= OFF_S)
-        self._give_up(who[off.any(axis=1)], off[off.any(axis=1)])
-        worn = ~off.any(axis=1)
+        off: Booleans = ~heard | (self.still_s[who] >= OFF_S)
+        for group in GROUPS:
+            if not heard[:, group.sensors].any() and not self.waiting[who, group.worn].any():
+                continue  # nobody here wears these
+            self._book_group(group, spans, turn, off[:, group.sensors], still[:, group.sensors])
+
+    def _book_group(self, group: Group, spans: Tally, turn: Integers, off: Booleans, still: Booleans) -> None:
+        who, worn = spans.wearer[turn], ~off.any(axis=1)
+        self._give_up(group, who[~worn], off[~worn])
         moving = worn & ~still.any(axis=1)
-        self.waiting[who[worn]] += spans.sums[turn[worn]]
-        self.waiting_ratios[who[worn]] += spans.ratios[turn[worn]]
-        self._commit(who[moving])
-        self._set_aside(who[~worn], (~off[~worn]).astype(float) * length_s)
+        self.waiting[who[worn, None], group.columns] += spans.sums[turn[worn, None], group.columns]
+        if group is GROUPS[0]:
+            self.waiting_ratios[who[worn]] += spans.ratios[turn[worn]]
+        self._commit(group, who[moving])
+        self._set_aside(group, who[~worn], (~off[~worn]).astype(float) * spans.length_s)
 
-    def _commit(self, who: Integers) -> None:
-        """Both sides move: what waited was worn."""
-        self.hours[who, self.hour[who] % 24] += self.waiting[who]
-        self.ratios[who] += self.waiting_ratios[who]
-        self.waiting[who], self.waiting_ratios[who] = 0.0, 0
+    def _commit(self, group: Group, who: Integers) -> None:
+        """All of its sensors move: what waited was worn."""
+        here = who[:, None], group.columns
+        self.hours[who[:, None], self.hour[who, None] % 24, group.columns] += self.waiting[here]
+        if group is GROUPS[0]:
+            self.ratios[who] += self.waiting_ratios[who]
+        self._forget(group, who)
 
-    def _give_up(self, who: Integers, off: Booleans) -> None:
+    def _give_up(self, group: Group, who: Integers, off: Booleans) -> None:
         """A side is off: what waited is put aside, for the side that is on."""
-        self._set_aside(who, (~off).astype(float) * self.waiting[who, AT["worn_s"], None])
-        self.waiting[who], self.waiting_ratios[who] = 0.0, 0
+        self._set_aside(group, who, (~off).astype(float) * self.waiting[who, group.worn, None])
+        self._forget(group, who)
 
-    def _set_aside(self, who: Integers, seconds: Floats) -> None:
+    def _forget(self, group: Group, who: Integers) -> None:
+        self.waiting[who[:, None], group.columns] = 0.0
+        if group is GROUPS[0]:
+            self.waiting_ratios[who] = 0
+
+    def _set_aside(self, group: Group, who: Integers, seconds: Floats) -> None:
         hour = self.hour[who] % 24
-        for side, name in enumerate(("aside_left_s", "aside_right_s")):
-            self.hours[who, hour, AT[name]] += seconds[:, side]
+        for side in range(len(group.sensors)):
+            self.hours[who, hour, group.worn + 1 + side] += seconds[:, side]
 
     def grow(self, wearers: int) -> None:
         """Have room for this many wearers."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from agent.errors import StopError
 from agent.events import Event, EventData, LimbChange, Summary
-from agent.limbs import words
-from agent.limbs.drawing import Dot, Line, Rect, Shape, Text, svg
+from agent.limbs import page_legs, words
+from agent.limbs.drawing import Dot, Line, Rect, Shape, Text, lowered, svg
 
-WIDTH, HEIGHT = 900, 620
+WIDTH, HALF = 900, 620
+"""Of the drawing, and the height of each of its halves: arms, legs."""
 LEFT, RIGHT = 60, 880
 RATIO_TOP, RATIO_BOTTOM = 50, 320
 HOURS_TOP, HOURS_BOTTOM = 390, 580
@@ -20,7 +21,9 @@ HEALTHY, OWN, WATCHED, OTHER, ALARM, GREY = "#d7ecd9", "#9db8d9", "#1f5fa8", "#b
 MOST_DAYS = 90
 TEXTS = {
     "en": {
-        "title": "Arm use of {wearer}",
+        "title": "{wearer}",
+        "arms": "Arms",
+        "legs": "Legs",
         "about": "{side} arm beside the other. Not a medical device, no diagnosis.",
         "days": "{days} days, {judged} of them with enough wear of both sensors; the others are left out, never "
         "counted as rest.",
@@ -34,7 +37,9 @@ TEXTS = {
         "x: too little wear",
     },
     "fr": {
-        "title": "Usage des bras de {wearer}",
+        "title": "{wearer}",
+        "arms": "Bras",
+        "legs": "Jambes",
         "about": "Bras {side} comparé à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
         "days": "{days} jours, dont {judged} où les deux capteurs ont été assez portés ; le reste est écarté, et non "
         "compté comme du repos.",
@@ -59,6 +64,25 @@ class Story:
     @property
     def side(self) -> str:
         return self.days[-1][1].watched
+
+    @property
+    def arms(self) -> bool:
+        """A wrist was worn, or nothing else was."""
+        return any(one.worn_h + one.one_sided_h > 0 for _, one in self.days) or not self.legs
+
+    @property
+    def legs(self) -> page_legs.Days:
+        """The days on which legs or trunk wore a sensor."""
+        return [(day, one.legs) for day, one in self.days if one.legs]
+
+    @property
+    def height(self) -> int:
+        """Of the drawing."""
+        return HALF * (self.arms + bool(self.legs))
+
+    def of(self, *, legs: bool) -> page_legs.Changes:
+        """The changes of the legs, or of the arms."""
+        return [one for one in self.changes if (one[1].kind == "asymmetry_change") == legs]
 
 
 def story(events: Iterable[Event], wearer: str) -> Story:
@@ -88,8 +112,11 @@ def _date(time: str) -> dt.date:
 
 
 def draw(told: Story) -> list[Shape]:
-    """Ratio over days with its bands and changes; below, the hours of the last week."""
-    return [Rect(0, 0, WIDTH, HEIGHT, "#ffffff"), *_ratios(told), *_hours(told)]
+    """Of the arms: ratio over days with its bands and changes, hours of the last week; of the legs: symmetry, steps."""
+    shapes: list[Shape] = [Rect(0, 0, WIDTH, told.height, "#ffffff")]
+    shapes += [*_ratios(told), *_hours(told)] if told.arms else []
+    legs = page_legs.draw(told.legs, told.of(legs=True)) if told.legs else []
+    return shapes + lowered(legs, HALF * told.arms)
 
 
 def _ratios(told: Story) -> list[Shape]:
@@ -114,7 +141,7 @@ def _ratios(told: Story) -> list[Shape]:
             continue
         shapes.append(Line(x(day), y(ratio.low), x(day), y(ratio.high), OWN, 2))
         shapes.append(Dot(x(day), y(ratio.value), 4, WATCHED))
-    for day, _, change in told.changes:
+    for day, _, change in told.of(legs=False):
         at = x(_date(change.since))
         shapes.append(Line(at, RATIO_TOP, at, RATIO_BOTTOM, ALARM, 1.5))
         shapes.append(Text(at + 4, RATIO_TOP + 12, words.percent(change.size), ALARM))
@@ -161,7 +188,7 @@ def sentences(told: Story, language: words.Language) -> list[str]:
         ratio, (one, other) = summary.use_ratio["counts"], summary.use_h["counts"]
         figures = {"minutes": 60 * ratio.value, "low": 60 * ratio.low, "high": 60 * ratio.high}
         lines.append(texts["latest"].format(day=day, side=side, one=one, other=other, **figures))
-    lines += [_change(data, change, language) for _, data, change in told.changes] or [texts["none"]]
+    lines += [_change(data, change, language) for _, data, change in told.of(legs=False)] or [texts["none"]]
     recent = [(day, summary.withheld) for day, summary in told.days[-14:] if summary.withheld and not summary.use_ratio]
     return lines + [texts["withheld"].format(day=day, why=words.withheld(why, language)) for day, why in recent]
 
@@ -179,11 +206,15 @@ def html(told: Story) -> str:
     title = TEXTS["en"]["title"].format(wearer=told.wearer)
     parts = []
     for language in ("en", "fr"):
-        items = "".join(f"<li>{escape(line)}</li>" for line in sentences(told, language))
-        head = escape(TEXTS[language]["title"].format(wearer=told.wearer))
-        parts.append(f'<section lang="{language}"><h2>{head}</h2><ul>{items}</ul></section>')
+        lines = {"arms": sentences(told, language)} if told.arms else {}
+        if told.legs:
+            lines["legs"] = page_legs.sentences(told.legs, told.of(legs=True), told.side, language)
+        for limbs, said in lines.items():
+            items = "".join(f"<li>{escape(line)}</li>" for line in said)
+            head = escape(f"{TEXTS[language][limbs]}: {told.wearer}")
+            parts.append(f'<section lang="{language}"><h2>{head}</h2><ul>{items}</ul></section>')
     style = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    picture = svg(draw(told), WIDTH, HEIGHT, title)
+    picture = svg(draw(told), WIDTH, told.height, title)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{style}</style></head>\n<body>\n{picture}\n{''.join(parts)}\n</body></html>\n"

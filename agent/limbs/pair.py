@@ -11,7 +11,8 @@ show in the postures: the forearms are mirror images, and a sensor's usual direc
 import numpy as np
 
 from agent.clocks import DeviceClock
-from agent.limbs.ledger import AT, Day
+from agent.limbs.columns import AT
+from agent.limbs.ledger import Day
 from agent.records import Floats
 
 ONE_ARM = 0.95
@@ -22,6 +23,11 @@ APART_DEG = 20.0
 """Usual directions of gravity of left and right nearer than this cannot tell an exchange."""
 EXCHANGED_DEG = 15.0
 """So much better must exchanged sides fit the usual directions than the sides as told."""
+ARMS, LEGS = ("left", "right"), ("left_leg", "right_leg")
+"""Names of a pair's sensors in the columns of the books."""
+IN_STEP = 0.5
+"""Mean cosine of one foot's phase in the strides of the other: -1 where feet take turns, 1 on one leg."""
+LEAST_STRIDES = 50
 
 
 def doubt_s(left: DeviceClock, right: DeviceClock) -> float:
@@ -42,12 +48,18 @@ def together(day: Day) -> float:
     return (day.total("log_both") / count - left * right) / float(np.sqrt(spread[0] * spread[1]))
 
 
-def directions(day: Day) -> Floats | None:
+def one_leg(day: Day) -> bool:
+    """Both sensors land at once: they sit on one leg. Assumes clocks less than a quarter stride apart."""
+    strides = day.total("strides_left")
+    return bool(strides >= LEAST_STRIDES and day.total("in_step") / strides > IN_STEP)
+
+
+def directions(day: Day, names: tuple[str, str] = ARMS) -> Floats | None:
     """(2, 3) mean direction of gravity of each side while it moved, not normalised; None with too little movement."""
-    moved = [day.total(f"turned_{side}_s") for side in ("left", "right")]
+    moved = [day.total(f"turned_{side}_s") for side in names]
     if min(moved) < LEAST_MOVED_S:
         return None
-    sums = day.hours[:, AT["up_left_x"] : AT["up_right_z"] + 1].sum(axis=0).reshape(2, 3)
+    sums = day.hours[:, AT[f"up_{names[0]}_x"] : AT[f"up_{names[1]}_z"] + 1].sum(axis=0).reshape(2, 3)
     mean: Floats = sums / np.array(moved)[:, None]
     return mean
 

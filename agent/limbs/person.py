@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.limbs import pair
-from agent.limbs.change import LEAST_DAYS, Found, Interval, Shift, Standing
+from agent.limbs.change import LEAST_DAYS, Found, Interval, Shift, Standing, in_ratio
 from agent.limbs.figures import ArmDay, arm_day
 from agent.limbs.ledger import Day
 from agent.records import Floats
@@ -67,8 +67,7 @@ class Person:
         known = self.shift.before
         if known.count < LEAST_DAYS:
             return None
-        once = known.once()
-        return Interval(*(math.exp(end) for end in (once.mean, once.low, once.high))), int(known.count)
+        return in_ratio(known.once()), int(known.count)
 
     def _odd(self, day: Day) -> str:
         """Whether the sensors are where they should be."""

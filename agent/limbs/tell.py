@@ -6,94 +6,126 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from agent.compose import Sender
-from agent.events import Estimate, Event, EventData, Kind, LimbChange, Masses, Summary, iso_time
-from agent.limbs import words
+from agent.events import Estimate, Event, LimbChange, Summary, iso_time
+from agent.limbs import tell_legs, words
 from agent.limbs.change import FALSE_EVENT_DAYS, HEALTHY, HEALTHY_MEAN, Found, Interval
+from agent.limbs.columns import COLUMNS, SIDES
 from agent.limbs.figures import ArmDay, arm_day
-from agent.limbs.ledger import AT, COLUMNS, DAY_S, HOUR_S, Closed, Day
-from agent.limbs.measure import SIDES
+from agent.limbs.frame import Frame
+from agent.limbs.ledger import DAY_S, HOUR_S, Closed, Day
+from agent.limbs.legs import leg_day
 from agent.limbs.person import Judged, Person
+from agent.limbs.walker import LegsJudged, Walker
 from agent.records import NOISE, NORMAL, NOVELTY
 from agent.settings import Person as Profile
 
-MISPLACED = ("one_arm", "sides_swapped")
+MISPLACED = ("one_arm", "one_leg", "sides_swapped")
+LEAST_STRIDES_HOUR = 50
+"""Strides of each leg below which an hour does not compare them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a day is told beside."""
+
+    person: Person
+    walker: Walker
+    wrists: int
+    """Sensors heard on wrists."""
+    legs: int
+    """Sensors heard of the pair of legs."""
 
 
 @dataclass(slots=True)
 class Teller:
     """Builds events; remembers only which wearers' sensors were last told to be misplaced, and since when."""
 
-    sender: Sender
+    frame: Frame
     begins_s: float
     """Seconds after midnight UTC at which a day begins."""
-    misplaced: dict[str, tuple[str, float]] = field(default_factory=dict)
+    misplaced: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """By wearer and limbs."""
 
-    def hour(self, wearer: str, who: Profile, closed: Closed, sync_s: float, now_s: float) -> list[Event]:
-        """The summary of an hour in which both wrists were worn."""
+    def hour(self, wearer: str, who: Profile, closed: Closed, sync_s: tuple[float, float], now_s: float) -> list[Event]:
+        """The summary of an hour in which anything was worn. `sync_s`: doubt about the clocks of wrists and of legs."""
         alone = np.zeros((24, len(COLUMNS)))
         alone[closed.hour % 24] = closed.sums
-        if closed.sums[AT["worn_s"]] == 0:
+        day, watched = Day(closed.wearer, 0, alone, np.zeros(56, np.int64)), watched_side(who)
+        arm, leg = arm_day(day, watched, sync_s[0]), leg_day(day, watched, sync_s[1], least=LEAST_STRIDES_HOUR)
+        if arm.worn_h + leg.worn_h + leg.trunk_worn_h == 0:
             return []
-        figures = arm_day(Day(closed.wearer, 0, alone, np.zeros(56, np.int64)), _watched(who), sync_s)
         start_s = closed.hour * HOUR_S + self.begins_s
-        plain = replace(figures, use_ratio={}, magnitude_ratio=None, bilateral_magnitude=None, variation_ratio=None)
-        summary = _summary("hour", who, plain, sync_s)
-        return [self._summed(wearer, summary, (start_s, start_s + HOUR_S), now_s, _hour_sentence(figures, who))]
+        plain = replace(arm, use_ratio={}, magnitude_ratio=None, bilateral_magnitude=None, variation_ratio=None)
+        summary = _summary("hour", who, plain, sync_s[0])
+        if tell_legs.heard(leg):
+            summary = msgspec.structs.replace(summary, legs=tell_legs.summed(leg, sync_s[1]))
+        parts = [_hour_sentence(arm, who) if arm.worn_h else "", tell_legs.sentence(leg, watched)]
+        return [self._summed(wearer, summary, (start_s, start_s + HOUR_S), now_s, "; ".join(filter(None, parts)))]
 
     def day(
-        self, wearer: str, who: Profile, person: Person, judged: Judged, now_s: float, *, one_wrist: bool
+        self, wearer: str, who: Profile, judged: Judged, legs: LegsJudged, known: Known, now_s: float
     ) -> list[Event]:
         """The summary of a day, what is wrong with the sensors' places, and what has changed."""
-        arm = judged.arm
-        start_s, end_s = self._span(arm.number)
-        told = replace(arm, withheld="one_wrist") if one_wrist and arm.withheld else arm
-        own = person.own()
-        summary = msgspec.structs.replace(
+        arm, span = judged.arm, self._span(judged.arm.number)
+        if known.legs == 1:
+            legs = replace(legs, leg=replace(legs.leg, withheld="one_side"))
+        wrists = {0: "no_wrist", 1: "one_wrist"}.get(known.wrists)
+        told = replace(arm, withheld=wrists) if wrists and arm.withheld else arm
+        summary = self._day(who, told, judged, known)
+        parts = [_day_sentence(told, who)] if known.wrists or not tell_legs.heard(legs.leg) else []
+        if tell_legs.heard(legs.leg):
+            summary = msgspec.structs.replace(summary, legs=tell_legs.summed_day(legs, known.walker))
+            parts.append(tell_legs.sentence(legs.leg, known.walker.watched))
+        events = [self._summed(wearer, summary, span, now_s, "; ".join(filter(None, parts)))]
+        events += self._placed(wearer, "arms", arm.withheld, bool(arm.use_ratio), span, now_s)
+        events += self._placed(wearer, "legs", legs.leg.withheld, bool(legs.leg.ratios), span, now_s)
+        if judged.outside:
+            events.append(self._outside(wearer, who, judged.outside, known.person, span, now_s))
+        if judged.found:
+            events.append(self._changed(wearer, who, judged, judged.found, span[1], now_s))
+        watched = known.walker.watched
+        return events + tell_legs.changes(self.frame, wearer, watched, legs, self.begins_s, span[1], now_s)
+
+    def _day(self, who: Profile, told: ArmDay, judged: Judged, known: Known) -> Summary:
+        own = known.person.own()
+        return msgspec.structs.replace(
             _summary("day", who, told, judged.sync_s),
             healthy=(round(HEALTHY[0], 4), round(HEALTHY[1], 4)),
             own=_estimate(own[0]) if own else None,
             own_days=own[1] if own else 0,
-            minutes=[(_minutes(a), _minutes(b)) for a, b in zip(arm.profile, arm.profile_other, strict=True)],
+            minutes=[(_minutes(a), _minutes(b)) for a, b in zip(told.profile, told.profile_other, strict=True)],
         )
-        events = [self._summed(wearer, summary, (start_s, end_s), now_s, _day_sentence(told, who))]
-        events += self._placed(wearer, arm, (start_s, end_s), now_s)
-        if judged.outside:
-            events.append(self._outside(wearer, who, judged.outside, person, (start_s, end_s), now_s))
-        if judged.found:
-            events.append(self._changed(wearer, who, judged, judged.found, end_s, now_s))
-        return events
 
     def _span(self, number: int) -> tuple[float, float]:
         start_s = number * DAY_S + self.begins_s
         return start_s, start_s + DAY_S
 
     def _summed(self, wearer: str, summary: Summary, span: tuple[float, float], now_s: float, sentence: str) -> Event:
-        labels = [NORMAL]
-        data = self._data("summary", wearer, span, now_s, sentence, labels)
+        data = self.frame.data("summary", wearer, span, now_s, sentence, NORMAL)
         data = msgspec.structs.replace(data, phase="end", summary=summary)
-        return self.sender.event(data, f"summary/{summary.period}", span[0])
+        return self.frame.event(data, f"summary/{summary.period}", span[0])
 
-    def _placed(self, wearer: str, arm: ArmDay, span: tuple[float, float], now_s: float) -> list[Event]:
+    def _placed(
+        self, wearer: str, limbs: str, withheld: str, compared: bool, span: tuple[float, float], now_s: float
+    ) -> list[Event]:
         """`start` on the first day with misplaced sensors, `end` on the first day that can tell that they are not."""
-        before = self.misplaced.get(wearer)
-        if arm.withheld in MISPLACED and (before is None or before[0] != arm.withheld):
-            self.misplaced[wearer] = (arm.withheld, span[0])
-            sentence = f"{words.withheld(arm.withheld)}; what compares the arms is withheld until they are put right"
-            data = self._data("sensor_fault", wearer, span, now_s, sentence, [NOISE])
-            return [self.sender.event(data, f"limbs/{arm.withheld}", span[0])]
-        if before and not arm.withheld:
-            why, since_s = self.misplaced.pop(wearer)
-            data = self._data(
-                "sensor_fault", wearer, (since_s, span[0]), now_s, "the sensors are where they were", [NOISE]
-            )
+        before = self.misplaced.get((wearer, limbs))
+        if withheld in MISPLACED and (before is None or before[0] != withheld):
+            self.misplaced[wearer, limbs] = (withheld, span[0])
+            sentence = f"{words.withheld(withheld)}; what compares the {limbs} is withheld until they are put right"
+            data = self.frame.data("sensor_fault", wearer, span, now_s, sentence, NOISE)
+            return [self.frame.event(data, f"limbs/{limbs}/{withheld}", span[0])]
+        if before and compared:
+            why, since_s = self.misplaced.pop((wearer, limbs))
+            over = f"the sensors of the {limbs} are where they were"
+            data = self.frame.data("sensor_fault", wearer, (since_s, span[0]), now_s, over, NOISE)
             data = msgspec.structs.replace(data, phase="end", revision=1)
-            return [self.sender.event(data, f"limbs/{why}", since_s)]
+            return [self.frame.event(data, f"limbs/{limbs}/{why}", since_s)]
         return []
 
     def _changed(self, wearer: str, who: Profile, judged: Judged, found: Found, end_s: float, now_s: float) -> Event:
         since_s = self._span(found.since)[0]
-        side = SIDES[_watched(who)]
+        side = SIDES[watched_side(who)]
         change = LimbChange(
             measure="use_ratio",
             reference="own",
@@ -108,8 +140,8 @@ class Teller:
             hours=judged.hours,
         )
         sentence = words.change(found, side, iso_time(since_s)[:10], judged.hours)
-        data = self._data("arm_use_change", wearer, (since_s, end_s), now_s, sentence, [NOVELTY])
-        return self.sender.event(msgspec.structs.replace(data, limbs=change), "limbs/own", since_s)
+        data = self.frame.data("arm_use_change", wearer, (since_s, end_s), now_s, sentence, NOVELTY)
+        return self.frame.event(msgspec.structs.replace(data, limbs=change), "limbs/own", since_s)
 
     def _outside(
         self,
@@ -120,7 +152,7 @@ class Teller:
         span: tuple[float, float],
         now_s: float,
     ) -> Event:
-        side = SIDES[_watched(who)]
+        side = SIDES[watched_side(who)]
         change = LimbChange(
             measure="use_ratio",
             reference="healthy",
@@ -133,42 +165,12 @@ class Teller:
             false_event_days=FALSE_EVENT_DAYS,
         )
         sentence = words.outside(outside, side)
-        data = self._data("arm_use_change", wearer, span, now_s, sentence, [NOVELTY])
-        return self.sender.event(msgspec.structs.replace(data, limbs=change), "limbs/healthy", span[0])
-
-    def _data(
-        self, kind: Kind, wearer: str, span: tuple[float, float], now_s: float, sentence: str, labels: list[int]
-    ) -> EventData:
-        """The frame that all of these events share: nothing here was scored by the network."""
-        sender, names = self.sender, ("normal", "noise", "novelty")
-        certain = {name: float(place in labels) for place, name in enumerate(names)}
-        believed = certain if kind == "sensor_fault" else dict.fromkeys(names, 0.0)
-        return EventData(
-            kind=kind,
-            phase="start",
-            revision=0,
-            wearer=wearer,
-            start=iso_time(span[0]),
-            end=iso_time(span[1]),
-            verdict=[names[place] for place in labels],  # type: ignore[misc]
-            sentence=sentence,
-            score=None,
-            p_value=None,
-            p_interval=None,
-            alpha=round(sender.alpha, 6),
-            belief=Masses(**believed),
-            plausibility=Masses(normal=1.0, noise=1.0, novelty=1.0),
-            spread=None,
-            promise_per_day=0.0,
-            quality={},
-            positions={},
-            bundle=sender.bundle_id,
-            bundle_digest=sender.bundle_digest,
-            scored=iso_time(now_s),
-        )
+        data = self.frame.data("arm_use_change", wearer, span, now_s, sentence, NOVELTY)
+        return self.frame.event(msgspec.structs.replace(data, limbs=change), "limbs/healthy", span[0])
 
 
-def _watched(who: Profile) -> int:
+def watched_side(who: Profile) -> int:
+    """0 = left, 1 = right."""
     return SIDES.index(who.side or "left")
 
 

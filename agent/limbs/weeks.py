@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agent.limbs.ledger import AT, BINS, COLUMNS, DAY_S, RULES, Tally
+from agent.limbs.columns import AT, BINS, COLUMNS, RULES, SENSORS
+from agent.limbs.ledger import DAY_S
+from agent.limbs.tally import Tally
 from agent.records import Floats, Integers
 
 SPAN_S = 600
@@ -73,7 +75,8 @@ def simulate_weeks(
         use, walks, awake = _day(rng, ratio, float(np.exp(rng.normal(0, course.activity))), shift)
         hour = np.arange(SPANS) / 6
         rests = ~awake & (rng.random(SPANS) < 0.9)
-        heard, still = np.ones((SPANS, 2), np.bool_), np.stack([rests, rests], axis=1)
+        heard, still = np.zeros((SPANS, SENSORS), np.bool_), np.zeros((SPANS, SENSORS), np.bool_)
+        heard[:, :2], still[:, :2] = True, rests[:, None]
         left, right = watched, 1 - watched  # columns of `use`
         if day in course.off:
             gone = (hour >= course.off[day][0]) & (hour < course.off[day][1])

@@ -96,6 +96,19 @@ def test_a_unix_clock_that_is_steadily_slow_is_moved_to_where_its_packets_arrive
     assert counters.counts["clock_jumps"] == 1
 
 
+@pytest.mark.parametrize("device_s", [0.0, -NOW_S + 5000])
+@pytest.mark.parametrize(("each_s", "queued_s"), [(0.1, 1.9), (0.1, 5.0), (0.02, 3.0), (0.5, 20.0), (1.0, 60.0)])
+def test_what_a_broker_held_back_and_sent_all_at_once_keeps_its_time(packet, device_s, each_s, queued_s):
+    clock, counters = DeviceClock(), Counters()
+    count, samples = round(queued_s / each_s), round(each_s * 50)
+    for n in range(-20, count + 20):
+        start = NOW_S + n * each_s
+        late_s = max(0.0, (count - n - 1) * each_s) if n >= 0 else 0.0
+        sent = packet(start, count=samples, device_s=device_s, late_s=late_s)
+        assert put(clock, counters, sent)[0] == pytest.approx(start, abs=0.02)
+    assert counters.counts["clock_jumps"] == 0
+
+
 def test_stored_data_of_a_true_unix_clock_keeps_its_time(packet):
     clock, counters = DeviceClock(), Counters()
     for n in range(600):  # ten minutes, told within one

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from agent.batch import cut_recording, join
-from agent.bundle import EVIDENCE, MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import default_bundle_path, open_bundle
 from agent.decide import level
 from agent.errors import BundleError
 from agent.evidence import FARTHEST, LASTING, UNHEARD, Layer, Said, dempster, physics
 from agent.judge import Judge
+from agent.manifest import EVIDENCE, MANIFEST
 from agent.quality import CERTAIN
 from agent.records import LEAST_BELIEF, NOISE, NOVELTY, Trust
 from agent.simulate import Episode, simulate

@@ -12,7 +12,7 @@ from agent.batch import cut_recording
 from agent.decide import level
 from agent.judge import Judge
 from agent.lasting import Lasting
-from agent.quality import AMONG, CERTAIN, THROUGHOUT, Assessor
+from agent.quality import AMONG, CERTAIN, THROUGHOUT, Assessor, Beside
 from agent.records import NOVELTY
 from agent.simulate import simulate
 
@@ -154,6 +154,42 @@ def test_a_fall_on_a_sensor_with_a_wrong_gain_is_never_explained_away(bundle, ga
     during = (end_s > fall.start_s) & (end_s - layout.window_s < fall.end_s)
     assert judged.verdicts.labels[during, NOVELTY].any()
     assert judged.quality.gravity.max() >= CERTAIN
+
+
+FAMILIES = ("wrist", "waist", "chest", "thigh", "ankle")
+
+
+def together(samples_g, families):
+    """`left` of (windows, sensors, 3, samples), each sensor of one of `families`."""
+    count, sensors = samples_g.shape[:2]
+    owner, slots = np.repeat(np.arange(count), sensors), np.tile(np.arange(sensors), count)
+    beside = Beside(owner, np.tile([FAMILIES.index(name) for name in families], count))
+    rows = samples_g.reshape(-1, *samples_g.shape[2:])
+    left = Assessor(RATE_HZ, FAMILIES).assess(rows, slots, 2.56 + 0.5 * owner, beside).left
+    return left.reshape(count, sensors)
+
+
+def test_a_sensor_that_lies_still_while_the_trunk_walks_was_left_behind():
+    rng = np.random.default_rng(4)
+    still = (np.array([0, 0, 1.0])[:, None] + rng.normal(0, 0.004, (40, 3, 128))).astype(np.float32)
+    walks = moving_g(40)
+    left = together(np.stack([still, walks], axis=1), ("wrist", "waist"))
+    assert left[AMONG:, 0].min() >= CERTAIN
+    assert left[: AMONG - 1].max() == 0
+    assert left[:, 1].max() == 0
+    rests_in_between = walks.copy()
+    rests_in_between[15:25] = still[15:25]
+    assert together(np.stack([still, rests_in_between], axis=1), ("wrist", "waist")).max() == 0
+
+
+def test_nothing_follows_from_a_limb_that_moves_alone_nor_for_legs_nor_from_a_trunk_that_bends():
+    rng = np.random.default_rng(5)
+    still = (np.array([0, 0, 1.0])[:, None] + rng.normal(0, 0.004, (40, 3, 128))).astype(np.float32)
+    walks, bends = moving_g(40), moving_g(40, bounce_g=0.0)
+    assert bends.std(axis=2).max() > 0.15
+    for mover, moves, other in (("wrist", walks, "waist"), ("ankle", walks, "wrist"), ("waist", walks, "ankle"),
+                                ("chest", bends, "wrist")):  # fmt: skip
+        assert together(np.stack([still, moves], axis=1), (other, mover)).max() == 0
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(1, 30), max_size=4))

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from agent.bundle import MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import default_bundle_path, open_bundle
 from agent.doctor import Look, Machine
 from agent.doctor.model import look_at_provider
 from agent.errors import BundleError
 from agent.features import CHANNELS
+from agent.manifest import MANIFEST
 from agent.runtime import FILES
 from agent.settings import Settings
 

@@ -13,11 +13,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from agent.bundle import CARD, MANIFEST, NETWORKS, default_bundle_path, open_bundle, open_runtime
+from agent.bundle import NETWORKS, default_bundle_path, open_bundle, open_runtime
 from agent.cli.page import RUNTIMES
 from agent.doctor import Look, Machine
 from agent.doctor.model import look_at_bundle, look_at_provider
 from agent.errors import BundleError, SettingsError
+from agent.manifest import CARD, MANIFEST
 from agent.records import RuntimeName
 from agent.runtime import FILES, LARGEST_BATCH, OUTPUTS, Answer, litert
 from agent.settings import Settings, read_settings

@@ -13,6 +13,7 @@ from agent.counters import Counters
 from agent.features import extract
 from agent.ingest import Streams
 from agent.layout import POSITIONS, Layout
+from agent.quality import CERTAIN, Assessor
 from agent.recording import Recording
 from agent.records import Packet
 from agent.windows import Cutter
@@ -44,7 +45,7 @@ class Drawn:
         for place, gap_s in self.gaps:
             steps[1 + int(place * (count - 2))] += gap_s
         rng = np.random.default_rng(self.seed)
-        samples = {where: _noise_g(count, rng) for where in self.positions}
+        samples = {where: _swaying_g(count, self.rate_hz, rng) for where in self.positions}
         return Recording("drawn", "w1", self.start_s + np.cumsum(steps), samples)
 
 
@@ -55,8 +56,11 @@ def recordings(positions=WHERE, longest_gap_s=30.0):
     return st.builds(Drawn, st.just(positions), rates, st.sampled_from(STARTS_S), gaps, st.integers(0, 2**32))
 
 
-def _noise_g(count, rng):
-    samples_g = (rng.normal(0, 0.3, (count, 3)) + np.array([0, 0, 1])).astype(np.float32)
+def _swaying_g(count, rate_hz, rng):
+    """No noise alone: what no body can do is a fault, and training leaves it out."""
+    times_s = np.arange(count)[:, None] / rate_hz
+    sway = 0.2 * np.sin(2 * np.pi * (rng.uniform(0.5, 3, 3) * times_s + rng.random(3)))
+    samples_g = (sway + rng.normal(0, 0.01, (count, 3)) + np.array([0, 0, 1])).astype(np.float32)
     samples_g[rng.random(count) < 0.02] = np.nan
     return samples_g
 
@@ -155,7 +159,8 @@ def test_training_sees_the_windows_and_the_features_of_the_gateway(drawn, packet
     item = SimpleNamespace(recording=recording, label=label, normal=True, calm_samples=lambda: calm)
     taught = training.normal_windows([item], LAYOUT)
     windows, _ = streamed(packets(recording, packet_s), 1)
-    whole = np.isnan(windows.samples_g[:, 0]).mean(axis=1) <= training.MOST_MISSING
+    quality = Assessor(LAYOUT.rate_hz).assess(windows.samples_g, windows.stream, windows.end_s[windows.owner])
+    whole = (quality.missing <= training.MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
     assert np.array_equal(taught.end_s, windows.end_s[windows.owner][whole])
     assert np.array_equal(taught.samples_g, windows.samples_g[whole], equal_nan=True)
     assert np.array_equal(

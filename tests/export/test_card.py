@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is absent: the model card is NOT tested")
 
-from agent.bundle import CARD, CalibrationFacts, DataSource
+from agent.manifest import CARD, CalibrationFacts, DataSource
 from export.card import card
 from training.datasets.facts import DataFacts
 from training.record import RunRecord

@@ -14,8 +14,9 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 from agent.batch import cut_recording  # noqa: E402
-from agent.bundle import FURTHER, open_bundle  # noqa: E402
+from agent.bundle import open_bundle  # noqa: E402
 from agent.features import extract  # noqa: E402
+from agent.manifest import FURTHER  # noqa: E402
 from agent.runtime import FILES, OUTPUTS, load  # noqa: E402
 from export import __main__ as command  # noqa: E402
 from export import litert, make  # noqa: E402

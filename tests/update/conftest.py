@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.bundle import MANIFEST, default_bundle_path
+from agent.bundle import default_bundle_path
+from agent.manifest import MANIFEST
 from agent.signature import PAYLOAD_TYPE, SIGNATURE, Keyring
 
 WHY = "NOT TESTED: signatures and updates need the extra `veille[update]` (python-tuf, securesystemslib, cryptography)"

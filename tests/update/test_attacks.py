@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.bundle import CARD, MANIFEST, NETWORKS, default_bundle_path, open_bundle
+from agent.bundle import NETWORKS, default_bundle_path, open_bundle
 from agent.errors import BundleError
 from agent.golden import golden_arrays
+from agent.manifest import CARD, MANIFEST
 from agent.recording import Recording
 from agent.runtime.onnx import OnnxRuntime
 from agent.signature import SIGNATURE

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent import signature
-from agent.bundle import MANIFEST, default_bundle_path, open_bundle
+from agent.bundle import default_bundle_path, open_bundle
 from agent.errors import BundleError, SettingsError, StopError
+from agent.manifest import MANIFEST
 from agent.signature import SIGNATURE, Keyring
 
 

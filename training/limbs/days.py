@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from agent.limbs.change import Found, Shift
+from agent.limbs.change import THRESHOLD, Found, Shift
 from agent.records import Floats
 from training.errors import DataError
 
@@ -35,30 +35,32 @@ class Simulated:
     """Median of |size told - size true|."""
 
 
-def simulate(spread: float, seed: int = 0, wearers: int = 200, days: int = 120) -> Simulated:
-    """Days without change, and a relapse after `KNOWN_DAYS`; days are independent and normal in ln(ratio)."""
+def simulate(spread: float, seed: int = 0, wearers: int = 200, days: int = 120, measures: int = 1) -> Simulated:
+    """Days without change, and a relapse of the first measure after `KNOWN_DAYS`.
+
+    Days are independent and normal in ln(ratio), and so are the measures, which share one promise of false events.
+    """
     rng = np.random.default_rng(seed)
-    false = sum(len(found(rng.normal(0, spread, days))) for _ in range(wearers))
-    delays, errors = [], []
+    false, delays, errors = 0, [], []
     for _ in range(wearers):
-        shift = Shift()
-        for day in range(KNOWN_DAYS):
-            shift.add(day, rng.normal(0, spread))
-        told = None
-        for day in range(30):
-            told = shift.add(KNOWN_DAYS + day, math.log(1 - RELAPSE) + rng.normal(0, spread))
-            if told:
-                errors.append(abs(told.size + RELAPSE))
-                break
-        delays.append(day + 1 if told else math.inf)
+        false += sum(len(found(rng.normal(0, spread, days), measures)) for _ in range(measures))
+    for _ in range(wearers):
+        after = math.log(1 - RELAPSE) + rng.normal(0, spread, 30)
+        shift = Shift(threshold=measures * THRESHOLD)
+        told = [shift.add(day, one) for day, one in enumerate([*rng.normal(0, spread, KNOWN_DAYS), *after])][
+            KNOWN_DAYS:
+        ]
+        first = next((day for day, one in enumerate(told) if one), None)
+        delays.append(math.inf if first is None else first + 1)
+        errors += [abs(told[first].size + RELAPSE)] if first is not None else []  # type: ignore[union-attr]
     late = np.array(delays)
     each = wearers * days / false if false else math.inf
     return Simulated(spread, each, float((late <= 3).mean()), float((late <= 7).mean()), float(np.median(errors)))
 
 
-def found(values: Floats) -> list[Found]:
-    """All changes in a run of days."""
-    shift = Shift()
+def found(values: Floats, measures: int = 1) -> list[Found]:
+    """All changes in a run of days of one of several measures that share a promise."""
+    shift = Shift(threshold=measures * THRESHOLD)
     told = [shift.add(day, float(value)) for day, value in enumerate(values)]
     return [one for one in told if one is not None]
 

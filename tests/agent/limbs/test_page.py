@@ -3,11 +3,13 @@ import zlib
 
 import numpy as np
 import pytest
+from msgspec import UNSET, structs
 
 from agent.demo_weeks import play_weeks
 from agent.errors import StopError
+from agent.events import decode
 from agent.limbs.drawing import Dot, Line, Rect, Text, png, svg
-from agent.limbs.page import story
+from agent.limbs.page import HALF, WIDTH, draw, html, story
 
 
 def _pixels(content):
@@ -46,6 +48,29 @@ def test_the_demo_tells_the_relapse_alone_and_writes_its_page(tmp_path, capsys):
     assert "Le bras gauche sert moins" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing is loaded from elsewhere
     assert (_pixels((tmp_path / "simulated.png").read_bytes()) != 255).any()
+
+
+def test_the_legs_have_a_page_of_their_own_and_a_wearer_of_both_has_one_page(tmp_path, capsys):
+    assert play_weeks(tmp_path, 0, "return_to_play", wait=lambda seconds: None) == 0
+    assert capsys.readouterr().out.count("***") == 1
+    page = (tmp_path / "simulated.html").read_text(encoding="utf-8")
+    assert "Legs: simulated" in page
+    assert "Arms" not in page
+    assert "The left leg lands more softly" in page
+    assert "La jambe gauche se pose plus doucement" in page
+    legs = [decode(line) for line in (tmp_path / "simulated.jsonl").read_bytes().splitlines()]
+    play_weeks(tmp_path, 0, wait=lambda seconds: None)
+    arms = [decode(line) for line in (tmp_path / "simulated.jsonl").read_bytes().splitlines()]
+    days = {event.data.start: event.data.summary.legs for event in legs if event.data.summary}
+    for place, event in enumerate(arms):
+        if event.data.summary:
+            summary = structs.replace(event.data.summary, legs=days.get(event.data.start, UNSET))
+            arms[place] = structs.replace(event, data=structs.replace(event.data, summary=summary))
+    told = story(arms, "simulated")
+    assert told.height == 2 * HALF
+    both = html(told)
+    assert both.index("Arms: simulated") < both.index("Legs: simulated")
+    assert _pixels(png(draw(told), WIDTH, told.height))[2 * HALF :].min() < 255
 
 
 def test_a_wearer_of_whom_nothing_was_published_is_one_clear_line():

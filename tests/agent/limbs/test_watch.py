@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from msgspec import structs
 
 from agent.audience import Audience
 from agent.events import RETAINED, Event, Topics, decode, encode
-from agent.limbs.ledger import AT
+from agent.limbs.columns import AT
+from agent.limbs.learned import SPANS_S, Detector
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
 from agent.records import Packet
 from agent.settings import Delivery
@@ -13,7 +15,7 @@ from agent.windows import Cutter
 def _weeks(limbs, course, seed=0, start_day=20_000):
     events = []
     for day in simulate_weeks(
-        np.random.default_rng(seed), course, watched=limbs.person(0).watched, start_day=start_day
+        np.random.default_rng(seed), course, watched=limbs.person(0)[0].watched, start_day=start_day
     ):
         events += limbs.book(day, float(day.end_s[-1]))
     return events + limbs.look((start_day + len(course.ratio)) * 86_400.0 + 700)
@@ -187,22 +189,52 @@ def test_a_day_s_summary_goes_to_its_own_retained_topic_and_waits_for_no_consume
     assert audience.of(change) == {"ehr"}
 
 
+def _reached(limbs, minutes, jump_at=None, jump_s=0.0):
+    """Packets of two wrists that reach, the left every other minute; the left device's clock leaps on the way."""
+    cutter, rng, start_s, events = Cutter(limbs.streams), np.random.default_rng(9), 20_000.4 * 86_400, []
+    for minute in range(minutes):  # ends with both in motion: a sensor still at the end may be off
+        for part in range(12):
+            t = start_s + 60 * minute + 5 * part + np.arange(250) / 50
+            for place, position in enumerate(("left_wrist", "right_wrist")):
+                leapt_s = jump_s if jump_at is not None and minute >= jump_at and place == 0 else 0.0
+                angle = np.radians(30) * np.sin(np.pi * t) * (minute % 2 <= place)
+                up = np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1) + rng.normal(0, 0.004, (250, 3))
+                packet = Packet("anna", position, t + leapt_s, up.astype(np.float32), float(t[-1]) + 0.02)
+                limbs.streams.put(packet)
+            events += limbs.follow(cutter.cut(), float(t[-1])) + limbs.look(float(t[-1]))
+    return events + limbs.finish(start_s + 60 * minutes)
+
+
 def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
     """From packets on: the rings, the windows, the seconds, the books."""
-    limbs = watch()
-    cutter, rng = Cutter(limbs.streams), np.random.default_rng(9)
-    start_s, events = 600.0, []
-    for minute in range(5):  # ends with both in motion: a sensor still at the end may be off
-        for place, position in enumerate(("left_wrist", "right_wrist")):
-            for part in range(12):
-                t = start_s + 60 * minute + 5 * part + np.arange(250) / 50
-                angle = np.radians(30) * np.sin(np.pi * t) * (minute % 2 <= place)  # left: every other minute
-                up = np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1) + rng.normal(0, 0.004, (250, 3))
-                limbs.streams.put(Packet("anna", position, t, up.astype(np.float32), float(t[-1]) + 0.02))
-        events += limbs.follow(cutter.cut(), start_s + 60 * minute)
-    events += limbs.finish(start_s + 300)
+    events = _reached(watch(positions=()), 5)
     (hour,), (day,) = ([d.summary for d in _of(events, "summary", period)] for period in ("hour", "day"))
     one, other = hour.use_h["counts"]
     assert one / other == pytest.approx(0.6, abs=0.03)
     assert day.withheld == "too_little_wear"
-    assert day.sync_s == pytest.approx(0, abs=0.05)
+
+
+def test_a_detector_named_in_the_settings_tells_use_beside_the_other_rules(watch, tmp_path):
+    features = 2 * 5 + 3 + 2 * len(SPANS_S) * (2 * 5 + 3)
+    weights = np.zeros(features)
+    weights[4] = 3.0  # counts of the arm itself
+    Detector(4.0, np.zeros(features), np.ones(features), weights, -4.0, 0.5, 0.1).save(tmp_path / "use.npz")
+    limbs = watch(positions=())
+    limbs.settings = structs.replace(limbs.settings, detector=str(tmp_path / "use.npz"))
+    limbs.__post_init__()
+    (day,) = (data.summary for data in _of(_reached(limbs, 5), "summary", "day"))
+    one, other = day.use_h["learned"]
+    assert one / other == pytest.approx(0.6, abs=0.1)
+    assert "learned" not in _days(_reached(watch(positions=()), 1))[0].use_h
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_a_device_s_clock_that_jumps_by_an_hour_costs_a_moment_and_bends_no_ratio(watch, jump_s):
+    limbs = watch(positions=())
+    events = _reached(limbs, 13, jump_at=7, jump_s=jump_s)
+    assert not _of(events, "arm_use_change")
+    assert not _of(events, "sensor_fault")
+    (day,) = (data.summary for data in _of(events, "summary", "day"))
+    one, other = day.use_h["counts"]
+    assert one / other == pytest.approx(7 / 13, abs=0.05)
+    assert day.worn_h == pytest.approx(13 / 60, abs=0.02)

@@ -1,0 +1,50 @@
+"""What four seconds of a trunk show: whether it walks, how fast, and how evenly.
+
+Every step shakes the trunk, every second one in the same way. So its acceleration repeats itself after a step and after
+a stride, and the first as well as the second only if left and right steps are alike: step over stride regularity
+(Moe-Nilssen & Helbostad 2004, J. Biomech. 37:121). One sensor cannot tell which side differs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.limbs.contact import repeats
+from agent.limbs.posture import RHYTHM, STRIDE_G
+from agent.records import Floats
+
+STEP_S = (0.25, 1.0)
+"""Time of a step."""
+CLEAR = 0.5
+"""The shortest lag with a peak of half the highest is a step; a limping one repeats itself less than the stride."""
+TWICE = 0.15
+"""A stride lasts two steps, give or take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """One second of m trunks."""
+
+    walking: Floats
+    """(m,) 1 = it walks."""
+    steps: Floats
+    """(m,) steps in this second."""
+    evenness: Floats
+    """(m,) step regularity over stride regularity; 1 = left and right alike; 0 where it does not walk."""
+
+
+def sway(samples_g: Floats, rate_hz: float) -> Sway:
+    """Read (m, 3, n) seconds of trunks."""
+    length = np.linalg.norm(samples_g, axis=1)
+    low, high = (round(lag_s * rate_hz) for lag_s in STEP_S)
+    every = repeats(length, low, round(2 * (1 + TWICE) * high)) if len(length) else np.zeros((0, high))
+    single = every[:, : high - low + 1]
+    step = np.argmax(single >= CLEAR * every.max(axis=1, keepdims=True, initial=-1.0), axis=1)
+    by_step = single[np.arange(len(length)), step]
+    lags = low + np.arange(every.shape[1])
+    twice = np.abs(lags / (2.0 * (low + step[:, None])) - 1) <= TWICE
+    stride = np.argmax(np.where(twice, every, -1.0), axis=1)
+    by_stride = np.where(twice, every, -1.0).max(axis=1, initial=-1.0)
+    walking = (np.maximum(by_step, by_stride) >= RHYTHM) & (length.std(axis=1) >= STRIDE_G[0]) & (by_stride > 0)
+    evenness = np.clip(by_step / np.maximum(by_stride, 1e-9), 0.0, 2.0)
+    return Sway(walking * 1.0, np.where(walking, 2 * rate_hz / lags[stride], 0.0), np.where(walking, evenness, 0.0))
