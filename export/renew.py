@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.bundle import Bundle, open_bundle, open_runtime
+from agent.manifest import CARD, MANIFEST
 from agent.records import RuntimeName
 from agent.runtime import FILES, Runtime
 from agent.runtime.onnx import OnnxRuntime
