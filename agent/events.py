@@ -280,7 +280,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Hours in which only one was: left out for both arms, never taken for an arm at rest."""
     walking_h: float
     use_h: dict[str, tuple[float, float]]
-    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking): hours of use of each arm."""
+    """By rule (`counts`, `gross`, `both`; `free` = counts while not walking; `learned`, where the settings name a
+    detector): hours of use of each arm."""
     use_ratio: dict[str, Estimate] = {}
     magnitude_ratio: float | None = None
     bilateral_magnitude: float | None = None

@@ -107,12 +107,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Limbs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Two limbs over days; at work for whoever wears a sensor on each wrist."""
+    """Two limbs over days; at work for whoever wears a sensor on each wrist or leg, or on the trunk."""
 
     wearers: dict[Name, Person] = {}
     """Who is not named here has the profile `general`, with the left side as the one that is watched."""
     forearm: Literal["x", "y", "z"] = "x"
     """Axis of the wrist sensors that lies along the forearm."""
+    detector: str | None = None
+    """File of a learned detector of arm use, as `python -m training limbs-detector` makes it; none = none."""
     day_begins_h: Annotated[float, msgspec.Meta(ge=0, lt=24)] = 0.0
     """Hour (UTC) at which a day begins: the local night is best."""
 

@@ -64,10 +64,11 @@ refractory_s = 30.0            # an alarm that returns within this time is the s
 abstentions_per_hour = 6.0     # doubt is published at most this often, for each wearer
 silence_s = 120.0              # a sensor that says nothing for this long is announced
 
-[limbs]                        # two wrists compared, over days
+[limbs]                        # two wrists, or two legs, compared over days
 wearers = {}                   # { anna = { profile = "stroke", side = "left" } }: the paretic side; or
                                # return_to_play with the injured side; without a word: general, left beside right
 forearm = "x"                  # axis of the wrist sensors that lies along the forearm
+# detector = "/etc/veille/use.npz"   # of arm use, learnt by `python -m training limbs-detector`
 day_begins_h = 0.0             # UTC; the local night is best
 
 [outbox]

@@ -4,6 +4,7 @@ Examples:
   python -m export runs/student agent/shipped_bundle
   python -m export runs/ours bundle --folder our_recordings --keys ~/veille-keys
   python -m export --renew-evidence bundle
+  python -m export runs/student bundle --renew-calibration
 With --litert the bundle also serves LiteRT; that needs an environment of its own: `make bundle-litert`.
 
 Further verbs, each with a --help of its own (they need veille[update]):
@@ -52,13 +53,20 @@ def _export(argv: list[str]) -> None:
     parser.add_argument(
         "--renew-evidence", action="store_true", help="of the bundle OUT, teach only what tells wrong measurements"
     )
+    parser.add_argument(
+        "--renew-calibration", action="store_true", help="of the bundle OUT, made from RUN, keep the network"
+    )
     args = parser.parse_args(argv)
     if args.run is None and not args.renew_evidence:
         parser.error("name the folder of a training run, and that of the bundle")
-    from export.make import make, renew_evidence
+    from export.make import make
+    from export.renew import renew_calibration, renew_evidence
 
     if args.renew_evidence:
         renew_evidence(args.out, args.root, keys=args.keys)
+        return
+    if args.renew_calibration:
+        renew_calibration(args.run, args.out, args.root, args.folder, args.keys)
         return
     forms = {"with_litert": args.litert, "with_evidence": args.evidence}
     make(args.run, args.out, args.root, args.folder, keys=args.keys, **forms)

@@ -8,6 +8,7 @@ from training import choose, evaluate, explain, leaderboard, prudent, train
 from training.benchmarks.noise_novelty import command as noise_novelty
 from training.datasets import convert
 from training.errors import TrainingError
+from training.limbs import detector
 from training.limbs import figures as limbs
 
 COMMANDS = {
@@ -19,6 +20,7 @@ COMMANDS = {
     "noise-novelty": (noise_novelty, "is a broken measurement told from a changed behaviour?"),
     "explain": (explain, "whether explanations are true: place, deletion, interventions, cost"),
     "limbs": (limbs, "figures of arm use and its changes over days"),
+    "limbs-detector": (detector, "learn functional use of an arm from your own recordings"),
     "leaderboard": (leaderboard, "VUS-PR of our causal recipe beside the published detectors of TSB-AD"),
 }
 

@@ -12,15 +12,16 @@ RULES = ("counts", "gross", "both")
 ARMS = (
     *("worn_s", "aside_left_s", "aside_right_s", "walking_s", "together_s"),
     *(f"{rule}_{side}_s" for rule in RULES for side in SIDES),
-    *("free_left_s", "free_right_s"),
+    *("free_left_s", "free_right_s", "learned_left_s", "learned_right_s"),
     *("left", "right", "left2", "right2"),
     *("log_left", "log_right", "log_left2", "log_right2", "log_both", "either_s"),
     *(f"up_{side}_{axis}" for side in SIDES for axis in "xyz"),
     *("turned_left_s", "turned_right_s"),
 )
 """`aside_left_s` = only the left sensor was worn; `together_s` = both arms used (by counts); `free_*` = used by counts
-while not walking; `left`, `left2` = counts and their squares; `log_*` = of log(1 + counts), over the `either_s` seconds
-in which an arm moved; `up_*` = direction of gravity over the `turned_*` seconds of movement."""
+while not walking; `learned_*` = use by a learned detector, where there is one; `left`, `left2` = counts and their
+squares; `log_*` = of log(1 + counts), over the `either_s` seconds in which an arm moved; `up_*` = direction of gravity
+over the `turned_*` seconds of movement."""
 LEGS = (
     *("legs_worn_s", "legs_aside_left_s", "legs_aside_right_s", "paced_s", "in_step"),
     *(

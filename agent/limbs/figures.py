@@ -22,7 +22,7 @@ LEAST_USED_H = 0.25
 """Hours of use of the other arm below which a ratio means little."""
 MOST_SYNC_S = 0.5
 """Doubt about the pair's clocks beyond which figures that compare the same second of both arms are withheld."""
-DETECTOR_LOG_SD = {"counts": 0.22, "gross": 0.44, "both": 0.25}
+DETECTOR_LOG_SD = {"counts": 0.22, "gross": 0.44, "both": 0.25, "learned": 0.19}
 """How far ln(use ratio) by each rule is from that of two therapists with video; see `python -m training limbs`."""
 
 
@@ -75,6 +75,8 @@ def arm_day(day: Day, watched: int, sync_s: float = 0.0, odd: str = "") -> ArmDa
     names = ("left", "right") if watched == 0 else ("right", "left")
     worn_h = day.total("worn_s") / 3600
     use = {rule: tuple(day.total(f"{rule}_{name}_s") / 3600 for name in names) for rule in ("counts", "gross", "both")}
+    if day.total("learned_left_s") + day.total("learned_right_s") > 0:
+        use["learned"] = tuple(day.total(f"learned_{name}_s") / 3600 for name in names)
     use["free"] = tuple(day.total(f"free_{name}_s") / 3600 for name in names)
     withheld = odd or _too_little(worn_h, use["counts"][1])
     apart = withheld or ("clocks_apart" if sync_s > MOST_SYNC_S else "")

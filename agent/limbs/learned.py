@@ -2,7 +2,8 @@
 
 What a hand does shows in how the moment lies among its neighbours and beside the other arm, so each moment is described
 by both arms, now and over 0.5, 1.5, 4 and 10 s to either side: an answer comes ten seconds late, never from the future
-of what has been heard. Nothing is shipped and the live path does not use it yet: `training.limbs.learn` makes one.
+of what has been heard. None is shipped: `python -m training limbs-detector` makes one from a user's own recordings, and
+`detector` in the settings names it; then use is told by it beside the other rules.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from agent.errors import SettingsError
-from agent.records import Floats
+from agent.records import Floats, Integers
 
 BASE = ("tilt", "roll", "level", "vigour", "counts")
 """Of one arm in one moment: tilt of the forearm, turn about it (radians, the sign dropped: left and right are mirror
 images), third component of gravity, log10 of the variance in g², log(1 + counts)."""
 SPANS_S = (0.5, 1.5, 4.0, 10.0)
+MOMENTS = 4
+"""A second, in the live path."""
 APART = (0, 3, 4)
 """Columns of `BASE` of which the difference between the arms is taken."""
 
@@ -32,6 +35,13 @@ def base(gravity: Floats, variance: Floats, counts: Floats) -> Floats:
     x, y, z = np.moveaxis(gravity / np.maximum(np.linalg.norm(gravity, axis=-1, keepdims=True), 1e-9), -1, 0)
     tilt, roll = np.arcsin(np.clip(x, -1, 1)), np.abs(np.arctan2(y, z))
     return np.stack([tilt, roll, z, np.log10(variance + 1e-5), np.log1p(counts)], axis=-1)
+
+
+def moments(second_g: Floats, counts: Floats, forearm: int) -> Floats:
+    """(m, 4, 5) the moments of (m, 3, samples) seconds with (m,) counts each; `forearm`: axis along the forearm."""
+    parts = np.array_split(np.roll(second_g, -forearm, axis=1), MOMENTS, axis=2)
+    each = [base(part.mean(axis=2), part.var(axis=2).sum(axis=1), counts) for part in parts]
+    return np.stack(each, axis=1)
 
 
 def describe(own: Floats, other: Floats, rate_hz: float) -> Floats:
@@ -104,7 +114,9 @@ class Detector:
             with np.load(path, allow_pickle=False) as arrays:
                 given = {name: arrays[name] for name in cls.__dataclass_fields__}
         except (OSError, ValueError, KeyError) as error:
-            raise SettingsError(f"detector {path}: {error}; make one with `training.limbs.learn`") from error
+            raise SettingsError(
+                f"detector {path}: {error}; make one with `python -m training limbs-detector`"
+            ) from error
         rate_hz, bias, share, doubt = (float(given[name]) for name in ("rate_hz", "bias", "share", "doubt"))
         return cls(rate_hz, given["mean"], given["scale"], given["weights"], bias, share, doubt)
 
@@ -125,3 +137,31 @@ class Stream:
         own_, other_ = (np.stack(part) for part in zip(*self._recent, strict=True))
         here = len(own_) - 1 - self._reach
         return float(self._detector.chance(describe(own_, other_, self._detector.rate_hz)[here : here + 1])[0])
+
+
+class Uses:
+    """Both arms of all wearers, second by second."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._streams: dict[int, tuple[Stream, Stream]] = {}
+        self._ended_s: dict[int, float] = {}
+
+    def follow(self, wearer: Integers, end_s: Floats, seconds: Floats) -> Floats:
+        """(n, 2) seconds of use to be expected of each arm, of the second that lies ten back; 0 before there is one.
+
+        Args:
+            wearer: (n,) slots.
+            end_s: (n,) ends of the seconds, of one wearer in order; a hole starts anew.
+            seconds: (n, 2, 4, 5) moments of left and right arm; NaN = not heard.
+        """
+        used = np.zeros((len(wearer), 2))
+        for row, (slot, at_s) in enumerate(zip(wearer.tolist(), end_s.tolist(), strict=True)):
+            if abs(at_s - self._ended_s.get(slot, -np.inf) - 1) > 0.25:
+                self._streams[slot] = Stream(self._detector), Stream(self._detector)
+            self._ended_s[slot] = at_s
+            for side, stream in enumerate(self._streams[slot]):
+                told = [stream.add(*pair) for pair in zip(seconds[row, side], seconds[row, 1 - side], strict=True)]
+                chance = np.array([one for one in told if one is not None])
+                used[row, side] = self._detector.expected(chance).sum() / MOMENTS
+        return used

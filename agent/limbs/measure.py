@@ -5,14 +5,15 @@ but for the memory of two things a stream: the filter of the counts and the sums
 stream gives what the whole recording gives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agent.layout import Layout
-from agent.limbs import posture
+from agent.limbs import learned, posture
 from agent.limbs.columns import SIDES
 from agent.limbs.counts import Counter
+from agent.limbs.learned import Detector, Uses
 from agent.limbs.upright import Upright
 from agent.records import Booleans, Floats, Integers, Singles, Windows
 
@@ -43,6 +44,8 @@ class Seconds:
     """(n, 2) used, by gross movement: forearm near level and turned (GM)."""
     by_both: Booleans
     """(n, 2) used, by gross movement and counts: forearm near level, and counts (GMAC)."""
+    by_learned: Floats
+    """(n, 2) seconds of use to be expected by a learned detector, of the second ten back; 0 without one."""
     walking: Booleans
     """(n,) an arm moves in the rhythm of steps."""
     gravity: Floats
@@ -55,8 +58,9 @@ class Seconds:
 class Measurer:
     """Measures the wrists of all wearers."""
 
-    def __init__(self, layout: Layout, forearm: str = "x") -> None:
-        """`forearm`: the sensor's axis that lies along the forearm."""
+    def __init__(self, layout: Layout, forearm: str = "x", detector: Detector | None = None) -> None:
+        """`forearm`: the sensor's axis that lies along the forearm; `detector`: of use, where one was learnt."""
+        self._uses = Uses(detector) if detector else None
         self.layout = layout
         self.counter = Counter(round(layout.rate_hz))
         self.upright = Upright()
@@ -71,10 +75,20 @@ class Measurer:
             windows: n windows with m rows, of one stream in order of time.
             side: (streams,) 0 = left wrist, 1 = right wrist, -1 = neither.
         """
+        told, moments = self._seconds(windows, side)
+        if self._uses is None:
+            return told
+        return replace(told, by_learned=self._uses.follow(told.wearer, told.end_s, moments))
+
+    def moments(self, windows: Windows, side: Integers) -> tuple[Floats, Floats]:
+        """What a detector learns from: (n,) ends of seconds, and (n, 2, 4, 5) moments of left and right."""
+        told, moments = self._seconds(windows, side)
+        return told.end_s, moments
+
+    def _seconds(self, windows: Windows, side: Integers) -> tuple[Seconds, Floats]:
         rows = whole_seconds(windows, self.layout, side)
         self._grow(int(windows.stream.max(initial=-1)) + 1)
-        seen = self._rows(windows, rows)
-        return _by_side(windows, rows, side, seen)
+        return _by_side(windows, rows, side, self._rows(windows, rows))
 
     def _rows(self, windows: Windows, rows: Integers) -> dict[str, np.ndarray]:
         """What each row shows, by name of the fields of `Seconds`."""
@@ -100,6 +114,7 @@ class Measurer:
             "by_both": level & (length > 0),
             "walking": posture.rhythmic(samples, rate_hz),
             "gravity": path.mean(axis=1),
+            "moments": learned.moments(samples[:, :, -round(rate_hz) :], length, self._axis),
         }
 
     def _counted(self, samples_g: Floats, stream: Integers, end_s: Floats) -> Floats:
@@ -122,18 +137,19 @@ def whole_seconds(windows: Windows, layout: Layout, place: Integers) -> Integers
     return kept
 
 
-def _by_side(windows: Windows, rows: Integers, side: Integers, seen: dict[str, np.ndarray]) -> Seconds:
-    """Rows -> one line a window, a column a side."""
+def _by_side(windows: Windows, rows: Integers, side: Integers, seen: dict[str, np.ndarray]) -> tuple[Seconds, Floats]:
+    """Rows -> one line a window, a column a side; and the moments likewise."""
     owners, line = np.unique(windows.owner[rows], return_inverse=True)
     column = side[windows.stream[rows]]
-    blank = {"counts": np.nan, "gravity": np.nan}
+    blank = {"counts": np.nan, "gravity": np.nan, "moments": np.nan}
     fields: dict[str, np.ndarray] = {}
     for name, values in seen.items():
         both = np.full((len(owners), len(SIDES), *values.shape[1:]), blank.get(name, 0), values.dtype)
         both[line, column] = values
         fields[name] = both
     walking = np.asarray(fields.pop("walking").any(axis=1))
-    return Seconds(windows.wearer[owners], windows.end_s[owners], walking=walking, **fields)
+    moments, none = fields.pop("moments"), np.zeros((len(owners), len(SIDES)))
+    return Seconds(windows.wearer[owners], windows.end_s[owners], by_learned=none, walking=walking, **fields), moments
 
 
 def in_turn(stream: Integers) -> list[Integers]:

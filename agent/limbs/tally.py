@@ -66,6 +66,7 @@ def _of_arms(seconds: Seconds) -> Tally:
     for side, name in enumerate(SIDES):
         for rule in RULES:
             sums[:, AT[f"{rule}_{name}_s"]] = used[rule][:, side]
+        sums[:, AT[f"learned_{name}_s"]] = seconds.by_learned[:, side]
         sums[:, AT[f"free_{name}_s"]] = seconds.by_counts[:, side] & ~seconds.walking
         sums[:, AT[name]], sums[:, AT[f"{name}2"]] = counts[:, side], counts[:, side] ** 2
         sums[:, AT[f"log_{name}"]], sums[:, AT[f"log_{name}2"]] = logs[:, side], logs[:, side] ** 2

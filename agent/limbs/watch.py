@@ -1,6 +1,7 @@
 """Arms, legs and trunk of every wearer, once a tick: windows -> seconds -> hours and days -> summaries and changes."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from agent.limbs import pair
 from agent.limbs.columns import GROUPS, SIDES
 from agent.limbs.frame import Frame
 from agent.limbs.gait import TRUNK_PLACE, Gait
+from agent.limbs.learned import Detector
 from agent.limbs.ledger import DAY_S, HOUR_S, Closed, Ledger
 from agent.limbs.measure import Measurer
 from agent.limbs.person import Person
@@ -81,7 +83,9 @@ class Limbs:
 
     def __post_init__(self) -> None:
         begins_s = self.settings.day_begins_h * HOUR_S
-        self.ledger, self.measurer = Ledger(begins_s), Measurer(self.streams.layout, self.settings.forearm)
+        detector = Detector.open(Path(self.settings.detector)) if self.settings.detector else None
+        self.ledger = Ledger(begins_s)
+        self.measurer = Measurer(self.streams.layout, self.settings.forearm, detector)
         self.gait, self.teller = Gait(self.streams.layout), Teller(Frame(self.sender), begins_s)
         self._places = self._look_up()
 

@@ -13,10 +13,10 @@ from agent.limbs.change import Found
 from agent.records import Floats
 from training.bootstrap import Estimate
 from training.datasets import data_root
-from training.limbs import bilateral, days, gait, use
+from training.limbs import bilateral, days, duration, gait, use
 from training.markdown import table
 
-SECTIONS = ("use", "hands", "change", "months", "gait", "legs")
+SECTIONS = ("use", "duration", "hands", "change", "months", "gait", "legs")
 METHODS = {
     "counts": "thresholded counts",
     "gross": "gross movement (GM)",
@@ -28,6 +28,9 @@ NOTES = {
 wearers]; each wearer left out in turn for the learned detector, runs kept whole. Sure: where it does not abstain.
 Duration: mean |share of the recording told as use - true share|. Ratio: root mean square error of ln(use ratio).
 Tasks are scripted.""",
+    "duration": """|share of the recording told as use - true share|, mean over arms [95 % bootstrap interval over
+wearers], and its bias; each wearer left out in turn, and what a way learns comes from detectors that left out both that
+wearer and the one they judge.""",
     "hands": "Right hand's share of the counts, median over wearers [least, most]. Sensors are not calibrated.",
     "change": """200 simulated wearers each; spread: standard deviation between days of ln(use ratio). Promise: at
 least 60 judged days to a false event on average. Relapse of 20 % after 28 days.""",
@@ -55,7 +58,15 @@ def main(args: argparse.Namespace) -> int:
         DataError: a dataset is missing.
     """
     root = data_root(args.root)
-    makers = {"use": _use, "hands": _hands, "change": _change, "months": _months, "gait": _gait, "legs": _legs}
+    makers = {
+        "use": _use,
+        "duration": _duration,
+        "hands": _hands,
+        "change": _change,
+        "months": _months,
+        "gait": _gait,
+        "legs": _legs,
+    }
     for name in args.section or SECTIONS:
         print(makers[name](root) + "\n\n" + NOTES[name] + "\n", flush=True)
     return 0
@@ -79,6 +90,15 @@ def _use(root: Path) -> str:
             )
         )
     return table(("method", "Youden", "Youden, sure", "abstains", "duration error", "ratio error"), lines)
+
+
+def _duration(root: Path) -> str:
+    lines = []
+    for way, errors in duration.judge(root).items():
+        who, size = [wearer for wearer, _ in errors], [abs(error) for _, error in errors]
+        bias = float(np.mean([error for _, error in errors]))
+        lines.append((way.replace("_", " "), _cell(_over_wearers(size, who)), f"{max(size):.2f}", f"{bias:+.3f}"))
+    return table(("way", "error", "largest", "bias"), lines)
 
 
 def _over_wearers(values: Sequence[float], wearers: Sequence[str]) -> Estimate:

@@ -19,7 +19,7 @@ def _seconds(left, right, *, start_s=0.0, still=None, heard=None, wearer=0):
     used = counts >= 2
     gravity = np.tile([0.0, 0.0, 1.0], (n, 2, 1))
     who, end_s = np.full(n, wearer), start_s + 1 + np.arange(n)
-    return Seconds(who, end_s, heard, still, counts, used, used, used, np.zeros(n, np.bool_), gravity)
+    return Seconds(who, end_s, heard, still, counts, used, used, used, 0.5 * used, np.zeros(n, np.bool_), gravity)
 
 
 def _booked(seconds, ticks=1, each_s=1):

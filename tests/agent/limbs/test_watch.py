@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from msgspec import structs
 
 from agent.audience import Audience
 from agent.events import RETAINED, Event, Topics, decode, encode
 from agent.limbs.columns import AT
+from agent.limbs.learned import SPANS_S, Detector
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
 from agent.records import Packet
 from agent.settings import Delivery
@@ -210,6 +212,20 @@ def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
     one, other = hour.use_h["counts"]
     assert one / other == pytest.approx(0.6, abs=0.03)
     assert day.withheld == "too_little_wear"
+
+
+def test_a_detector_named_in_the_settings_tells_use_beside_the_other_rules(watch, tmp_path):
+    features = 2 * 5 + 3 + 2 * len(SPANS_S) * (2 * 5 + 3)
+    weights = np.zeros(features)
+    weights[4] = 3.0  # counts of the arm itself
+    Detector(4.0, np.zeros(features), np.ones(features), weights, -4.0, 0.5, 0.1).save(tmp_path / "use.npz")
+    limbs = watch(positions=())
+    limbs.settings = structs.replace(limbs.settings, detector=str(tmp_path / "use.npz"))
+    limbs.__post_init__()
+    (day,) = (data.summary for data in _of(_reached(limbs, 5), "summary", "day"))
+    one, other = day.use_h["learned"]
+    assert one / other == pytest.approx(0.6, abs=0.1)
+    assert "learned" not in _days(_reached(watch(positions=()), 1))[0].use_h
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
