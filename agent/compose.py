@@ -86,6 +86,7 @@ class Composer:
         data = self._facts(change, judged, why, now_s)
         if data.kind == "sensor_fault":
             data = _about_the_sensor(data, float(judged.trust.wrong[rows].max()))
+            why = why.of_a_fault([names[row] for row in _faulty(judged, rows)])
         sentence = self._sentence(data, judged, change.window, names)
         return Said(msgspec.structs.replace(data, sentence=sentence), why)
 
@@ -269,16 +270,29 @@ def _about_the_sensor(data: EventData, wrong: float) -> EventData:
     )
 
 
+def _lawful(judged: Judged, rows: np.ndarray) -> bool:
+    """Whether no law of physics is broken: then it is only like a fault."""
+    return bool(judged.quality.faults()[rows].max() < CERTAIN and judged.trust.wrong[rows].max() >= LEAST_BELIEF)
+
+
+def _faulty(judged: Judged, rows: np.ndarray) -> list[int]:
+    """Which of a window's rows are told as faulty: those that are certain, else the worst."""
+    if _lawful(judged, rows):
+        return [int(judged.trust.wrong[rows].argmax())]
+    strength = judged.quality.faults()[rows].max(axis=1)
+    return np.flatnonzero(strength >= CERTAIN).tolist() or [int(strength.argmax())]
+
+
 def _fault_sentence(judged: Judged, window: int, names: Sequence[str], said: Language) -> str:
     rows = np.flatnonzero(judged.windows.owner == window)
-    faults, wrong = judged.quality.faults()[rows], judged.trust.wrong[rows]  # (positions, 5), (positions,)
-    if faults.max() < CERTAIN and wrong.max() >= LEAST_BELIEF:  # no law of physics is broken
-        worst = int(wrong.argmax())
-        name = FAULTS[int(judged.scores.faults[rows[worst]].argmax())]
-        return words.tell_likeness_to_a_fault(names[worst], name, float(wrong.max()), said)
-    position, fault = divmod(int(faults.argmax()), faults.shape[1])
-    certain = [n for n, strength in zip(names, faults.max(axis=1), strict=True) if strength >= CERTAIN]
-    return words.tell_fault(certain or [names[position]], Quality.FAULTS[fault], float(faults.max()), said)
+    told = [names[row] for row in _faulty(judged, rows)]
+    if _lawful(judged, rows):
+        wrong = judged.trust.wrong[rows]
+        name = FAULTS[int(judged.scores.faults[rows[int(wrong.argmax())]].argmax())]
+        return words.tell_likeness_to_a_fault(told[0], name, float(wrong.max()), said)
+    faults = judged.quality.faults()[rows]  # (positions, 5)
+    fault = int(faults.argmax()) % faults.shape[1]
+    return words.tell_fault(told, Quality.FAULTS[fault], float(faults.max()), said)
 
 
 def _contributions(why: Why) -> list[Contribution]:

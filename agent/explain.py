@@ -5,7 +5,7 @@ is said and what is counted cannot differ.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,15 @@ class Why:
     resolution: Resolution | None = None
     before_s: float = 0.0
     """Length of the place before the window, see `intervene`."""
+    faulty: tuple[str, ...] = ()
+    """Of a fault: the positions that are told, whole windows of them; nothing else is told then."""
+
+    def of_a_fault(self, faulty: Sequence[str]) -> "Why":
+        """What is left where a sensor is wrong: the person's score at another position is no reason for that."""
+        return replace(
+            self, decomposition=None, account=None, closest=None, intervention=None, resolution=None,
+            faulty=tuple(faulty),
+        )  # fmt: skip
 
     def when(self, segment: int) -> tuple[float, float]:
         """From and to, in seconds before the window's end (negative); of `BEFORE` with its own length."""

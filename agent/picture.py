@@ -45,7 +45,7 @@ def draw(why: Why, title: str, *, trace: bool = True) -> str:
 
 def _order(why: Why) -> list[int]:
     added = [_added(why, position).sum() for position in range(len(why.positions))]
-    return sorted(range(len(why.positions)), key=lambda position: -added[position])
+    return sorted(range(len(why.positions)), key=lambda one: (why.positions[one] not in why.faulty, -added[one]))
 
 
 def _added(why: Why, position: int) -> Floats:
@@ -110,7 +110,8 @@ def _panel(why: Why, position: int, top: int, *, trace: bool) -> Iterable[str]:
         level, spread = measured(samples[None], why.segments)
         yield from _bands(level[0], spread[0], low, high, top, 0.45)
     yield from _frame(why, name, top)
-    yield from _bars(why, position, top)
+    if why.decomposition is not None:
+        yield from _bars(why, position, top)
 
 
 def _limits(why: Why, position: int) -> tuple[float, float]:
@@ -200,14 +201,21 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _frame(why: Why, name: str, top: int) -> Iterable[str]:
-    told = why.account
-    if told is not None and told.position == name and why.segments:
-        window_s = why.segment_s * why.segments
-        x, end = (_across((at + window_s) / window_s) for at in (told.start_s, told.end_s))
+    for start, stop in _told(why, name):
+        x, end = _across(start), _across(stop)
         yield (
             f'<rect x="{x:.1f}" y="{top + 1}" width="{end - x:.1f}" height="{PANEL - 2}" fill="none" '
             f'stroke="{FRAME}" stroke-width="1.5"/>'
         )
+
+
+def _told(why: Why, name: str) -> Iterable[tuple[float, float]]:
+    """From and to, as shares of the window: all of it where the sensor is at fault."""
+    account, window_s = why.account, why.segment_s * why.segments
+    if name in why.faulty:
+        yield 0.0, 1.0
+    elif account is not None and account.position == name and window_s:
+        yield 1 + account.start_s / window_s, 1 + account.end_s / window_s
 
 
 def _bars(why: Why, position: int, top: int) -> Iterable[str]:

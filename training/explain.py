@@ -7,8 +7,6 @@ of every recording of the part.
 """
 
 import argparse
-import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.attribute import apart, decompose
+from agent.attribute import apart
 from agent.batch import cut_recording
 from agent.bundle import Bundle
 from agent.decide import level
@@ -26,29 +24,26 @@ from agent.recording import Recording
 from agent.records import NOISE, NORMAL, NOVELTY, Booleans, Floats
 from agent.retrial import Retrial
 from training.bootstrap import Estimate, percentiles
-from training.datasets import NAMES, Labelled, open_dataset
+from training.cost import costs_ms
+from training.datasets import Labelled
 from training.datasets.corpus import Public
-from training.datasets.labelled import worn_at
-from training.datasets.split import Part, split
+from training.datasets.split import Part
 from training.deletion import Areas, areas, of_axes, replaced
 from training.errors import TrainingError
 from training.evaluate import opened
 from training.gradients import Strange, integrated_gradients, of_student, of_teacher
-from training.injected import Case, cases, recent_in
+from training.injected import PLACES, Case, cases, recent_in
 from training.markdown import table
 from training.progress import watched
 from training.weights import load_student, load_teacher
+from training.worn import everything, joined_up, of_several, seed_of, some_of
 
 ALPHA = level(24.0)
 """The default budget."""
-LONGEST_S, SHORTEST_S = 400.0, 10.0
-"""Of the recordings that are looked at."""
 NOISE_SHARE = 0.01
 """Of the samples' standard deviation."""
 SEVERAL_EACH = 4
 """Injections into each recording in which several positions are worn: all of them are taken, of every dataset."""
-REPEATS = 5
-"""Of what is timed; the least is taken, for others work on the same machine."""
 HEADINGS = ("figure", "value", "windows", "wearers")
 NOTES = """In brackets: 95 % bootstrap interval over wearers. Position, axis, time: movement injected into one axis of
 one position (a tremor, a lean, blows; 0.4 to 1.4 s) in real normal wear, told where the window becomes novel by it;
@@ -117,15 +112,6 @@ def figures(bundle: Bundle, root: Path | None, part: Part, run: Path, each: int)
     return found
 
 
-def of_several(bundle: Bundle, root: Path | None, part: Part) -> Iterator[Labelled]:
-    """Normal wear of several positions, of every dataset: of whoever is of that part."""
-    kept = (item for item in everything(bundle, root) if item.normal and split(item.recording.wearer) == part)
-    for item in joined_up(list(kept)):
-        times = item.recording.times_s
-        if len(item.recording.positions) > 1 and len(times) and SHORTEST_S <= times[-1] - times[0] <= LONGEST_S:
-            yield item
-
-
 def fewest(told: Sequence[Case], each: int) -> list[Case]:
     """At most so many of each wearer, as they come."""
     count = Counter[str]()
@@ -159,46 +145,6 @@ def estimate_of(rows: Sequence[Row], resamples: int = 1000) -> Estimate:
     return Estimate(float(total.sum() / count.sum()), *interval)
 
 
-def some_of(items: Sequence[Labelled], each: int) -> list[Labelled]:
-    """At most so many recordings of each wearer, of ordinary length, the same each time."""
-    rng, own = np.random.default_rng(0), dict[str, list[Labelled]]()
-    for item in items:
-        times = item.recording.times_s
-        if len(times) and SHORTEST_S <= times[-1] - times[0] <= LONGEST_S:
-            own.setdefault(item.recording.wearer, []).append(item)
-    return [each_[n] for each_ in own.values() for n in rng.permutation(len(each_))[:each]]
-
-
-def seed_of(item: Labelled) -> int:
-    """Of its injections: the same whichever other recordings there are."""
-    return zlib.crc32(f"{item.recording.wearer}/{item.recording.name}".encode())
-
-
-def joined_up(items: Sequence[Labelled]) -> list[Labelled]:
-    """Sensors of one person that were recorded together under one name, as one recording."""
-    together: dict[tuple[str, str], list[Labelled]] = {}
-    for item in items:
-        together.setdefault((item.recording.wearer, item.recording.name), []).append(item)
-    return [_as_one(parts) for parts in together.values()]
-
-
-def _as_one(parts: Sequence[Labelled]) -> Labelled:
-    first = parts[0].recording
-    positions = dict(first.positions)
-    for item in parts[1:]:
-        nearest = np.abs(np.searchsorted(item.recording.times_s, first.times_s)).clip(
-            0, len(item.recording.times_s) - 1
-        )
-        positions |= {name: samples[nearest] for name, samples in item.recording.positions.items()}
-    return replace(parts[0], recording=replace(first, positions=positions))
-
-
-def everything(bundle: Bundle, root: Path | None) -> Iterator[Labelled]:
-    """Every recording of every dataset, with the positions that the bundle knows."""
-    for name in NAMES:
-        yield from worn_at(bundle.model.layout.positions, open_dataset(name, root))
-
-
 def alarms(bundle: Bundle, items: Sequence[Labelled]) -> Iterator[Subject]:
     """The first alarm of each recording."""
     for item in watched(items, "falls"):
@@ -224,56 +170,13 @@ def explained(recording: Recording, judge: Judge, judged: Judged, window: int) -
     return Subject(recording.wearer, judge, judged, window, why, explainer)
 
 
-def _position(one: Case) -> float:
-    """NaN where there was no choice."""
-    assert one.why.account is not None
-    several = len(one.why.positions) > 1
-    return float(one.why.account.position == one.injection.position) if several else float("nan")
-
-
-def _axis(one: Case) -> float:
-    """Of those whose position was right."""
-    assert one.why.account is not None
-    right = one.why.account.position == one.injection.position
-    return float(one.why.account.axis == "xyz"[one.injection.axis]) if right else float("nan")
-
-
-def _share_axis(one: Case) -> float:
-    """The axis with the largest share of the score."""
-    assert one.why.account is not None
-    assert one.why.decomposition is not None
-    if one.why.account.position != one.injection.position:
-        return float("nan")
-    places = one.why.decomposition.by_place[one.why.positions.index(one.injection.position)]
-    return float(np.maximum(places, 0)[:3].sum(axis=1).argmax() == one.injection.axis)
-
-
-def _time(one: Case) -> float:
-    """Intersection over union."""
-    told, made = one.why.account, one.injection
-    assert told is not None
-    if told.position != made.position:
-        return float("nan")
-    start, end = made.start_s - made.window_end_s, made.end_s - made.window_end_s
-    both = max(0.0, min(end, told.end_s) - max(start, told.start_s))
-    return both / (max(end, told.end_s) - min(start, told.start_s))
-
-
-PLACES: dict[str, Callable[[Case], float]] = {
-    "top-1 position, where several are worn": _position,
-    "top-1 axis": _axis,
-    "top-1 axis by share of the score alone": _share_axis,
-    "time, intersection over union": _time,
-}
-
-
 def _placed(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled], each: int) -> list[Case]:
     """Injections into recordings: where they are told, and those that were."""
-    injected = [
-        one for item in watched(items, "injecting") for one in cases(bundle.model, [item], each, ALPHA, seed_of(item))
-    ]
-    _add(found, "injections that made a window novel", ((one.wearer, float(one.told)) for one in injected))
-    told = [one for one in injected if one.told and one.why.account is not None]
+    name, told = "injections that made a window novel", []
+    for item in watched(items, "injecting"):
+        for one in cases(bundle.model, [item], each, ALPHA, seed_of(item)):  # what is not told is not kept
+            _add(found, name, [(one.wearer, float(one.told))])
+            told += [one] * (one.told and one.why.account is not None)
     for name, of in PLACES.items():
         _add(found, name, ((one.wearer, of(one)) for one in told if not np.isnan(of(one))))
     return told
@@ -376,38 +279,11 @@ def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Iterable[Labe
 
 
 def _cost(found: dict[str, list[Row]], subjects: dict[str, list[Subject]]) -> None:
-    """Milliseconds of process time when all is warm, beside one call of the network on one row."""
+    """Of each event, beside one call of the network on one row."""
     for kind, each in subjects.items():
         for one in each:
-            retrial, explain = one.retrial(), one.explainer.explain
-            took = {
-                f"explaining {kind}": least_ms(lambda: explain(one.judged, one.window, one.why.positions)),  # noqa: B023
-                "one row read by the network": least_ms(lambda: read_one(retrial)),  # noqa: B023
-            }
-            if retrial.leading >= 0:
-                took["the decomposition alone"] = least_ms(lambda: taken_apart(retrial))  # noqa: B023
-            for name, cost in took.items():
-                _add(found, f"cost, ms: {name}", [(one.wearer, cost)])
-
-
-def least_ms(work: Callable[[], object]) -> float:
-    """The least of `REPEATS`, in process time."""
-    took = []
-    for _ in range(REPEATS):
-        began = time.process_time()
-        work()
-        took.append(1000 * (time.process_time() - began))
-    return min(took)
-
-
-def read_one(retrial: Retrial) -> object:
-    """One row: features, the network, the nearest prototype."""
-    return retrial.judge.scorer.read(retrial.judged.windows.samples_g[retrial.rows[:1]], retrial.family[:1])
-
-
-def taken_apart(retrial: Retrial) -> object:
-    """The exact decomposition."""
-    return decompose(retrial.anatomy, retrial.family, retrial.leading, retrial.judge.model.prototypes)
+            for name, took in costs_ms(kind, one.explainer, one.judged, one.window, one.why.positions).items():
+                _add(found, f"cost, ms: {name}", [(one.wearer, took)])
 
 
 def _add(found: dict[str, list[Row]], name: str, rows: Sequence[Row] | Iterator[Row]) -> None:

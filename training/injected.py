@@ -140,3 +140,47 @@ def recent_in(judged: Judged) -> Callable[[int, float, int], Singles]:
         return out
 
     return recent
+
+
+def _position(one: Case) -> float:
+    """NaN where there was no choice."""
+    assert one.why.account is not None
+    several = len(one.why.positions) > 1
+    return float(one.why.account.position == one.injection.position) if several else float("nan")
+
+
+def _axis(one: Case) -> float:
+    """Of those whose position was right."""
+    assert one.why.account is not None
+    right = one.why.account.position == one.injection.position
+    return float(one.why.account.axis == "xyz"[one.injection.axis]) if right else float("nan")
+
+
+def _share_axis(one: Case) -> float:
+    """The axis with the largest share of the score."""
+    assert one.why.account is not None
+    assert one.why.decomposition is not None
+    if one.why.account.position != one.injection.position:
+        return float("nan")
+    places = one.why.decomposition.by_place[one.why.positions.index(one.injection.position)]
+    return float(np.maximum(places, 0)[:3].sum(axis=1).argmax() == one.injection.axis)
+
+
+def _time(one: Case) -> float:
+    """Intersection over union."""
+    told, made = one.why.account, one.injection
+    assert told is not None
+    if told.position != made.position:
+        return float("nan")
+    start, end = made.start_s - made.window_end_s, made.end_s - made.window_end_s
+    both = max(0.0, min(end, told.end_s) - max(start, told.start_s))
+    return both / (max(end, told.end_s) - min(start, told.start_s))
+
+
+PLACES: dict[str, Callable[[Case], float]] = {
+    "top-1 position, where several are worn": _position,
+    "top-1 axis": _axis,
+    "top-1 axis by share of the score alone": _share_axis,
+    "time, intersection over union": _time,
+}
+"""Figure -> its value for one case; NaN = it says nothing of that."""

@@ -64,11 +64,25 @@ def test_the_picture_has_a_panel_a_position_and_frames_what_is_told(kept):
         texts = [text.text for text in root.iter(f"{SVG}text")]
         assert all(position.replace("_", " ") in texts for position in one.why.positions)
         frames = [box for box in root.iter(f"{SVG}rect") if box.get("stroke") == "#CC3311"]
-        assert len(frames) == 1 + (one.why.account is not None)  # one stands in the legend
+        assert len(frames) == 1 + (one.why.account is not None) + len(one.why.faulty)  # one stands in the legend
         for box in root.iter(f"{SVG}rect"):
             assert float(box.get("width")) >= 0
             assert float(box.get("height")) >= 0
         assert "nan" not in ET.tostring(root, encoding="unicode")
+
+
+def test_the_picture_of_a_fault_frames_the_sensor_that_its_sentence_names_and_nothing_else(kept):
+    faults = [one for one in kept if one.event.data.kind == "sensor_fault"]
+    assert faults
+    for one in faults:
+        assert one.why.faulty == ("right_wrist",)
+        root = drawn(one, trace=True)
+        (first, *_) = (text for text in root.iter(f"{SVG}text") if text.get("font-weight") == "bold")
+        _, frame = (box for box in root.iter(f"{SVG}rect") if box.get("stroke") == "#CC3311")
+        assert first.text == "right wrist"
+        assert 0 < float(frame.get("y")) - float(first.get("y")) < 10
+        assert "score" not in "".join(text.text for text in root.iter(f"{SVG}text") if text.get("x") != "327")
+        assert told(one, picture=False, trace=False).shares == []
 
 
 def test_no_sample_is_drawn_unless_the_settings_allow_it(kept):
