@@ -60,7 +60,7 @@ test-litert: $(LITERT)/.litert ## tests of the conversion to LiteRT, which `make
 	$(LITERT)/bin/python -m pytest tests/export/test_litert.py tests/agent/test_litert.py
 
 deb: $(RELEASE)/.release ## dist/veille_VERSION_{amd64,arm64}.deb, each with all its wheels inside
-	for arch in $(ARCHS); do PYTHON=$(RELEASE)/bin/python deploy/deb/build.sh $$arch || exit 1; done
+	for arch in $(ARCHS); do MAINTAINER="$(MAINTAINER)" PYTHON=$(RELEASE)/bin/python deploy/deb/build.sh $$arch || exit 1; done
 
 container: $(RELEASE)/.release ## the container image, with the engine that is there (ENGINE=podman, buildah or docker)
 	for arch in $(ARCHS); do PYTHON=$(RELEASE)/bin/python deploy/wheels.sh $$arch build/wheels/$$arch || exit 1; done

@@ -16,6 +16,9 @@ from agent.records import FALL, OPEN, PARTS
 from agent.score import MERGED, SHARED, Norms, Prototypes
 from agent.symptoms import width
 
+MISFITS = (KeyError, TypeError, ValueError, OverflowError)
+"""What numpy and Python make of arrays that are missing, of another shape, or no numbers that fit."""
+
 
 def prototypes_of(arrays: Arrays, manifest: Manifest) -> Prototypes:
     families = len(manifest.layout.families)
@@ -30,7 +33,7 @@ def prototypes_of(arrays: Arrays, manifest: Manifest) -> Prototypes:
             known=_known(arrays) if "fall" in manifest.known else None,
             legs=arrays["legs"].astype(np.bool_) if "legs" in arrays else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise BundleError(f"prototypes.npz: {first_line(error)}: missing, or not numbers") from error
     norms = known.norms
     right = known.places.ndim == 2 and known.family.shape == known.places.shape[:1]
@@ -71,7 +74,7 @@ def layer_of(arrays: Arrays, layout: Layout) -> Layer:
     try:
         numbers = {name: arrays[name].astype(np.float32) for name in Layer.ARRAYS}
         caution, reliability = float(arrays["caution"]), float(arrays["reliability"])
-    except (KeyError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise BundleError(f"{EVIDENCE}: {first_line(error)}: missing, or not numbers") from error
     layer = Layer(**numbers, caution=caution, reliability=reliability)
     if not layer.fits(width(len(layout.families))):
@@ -85,14 +88,19 @@ def calibration_of(arrays: Arrays, layout: Layout) -> Calibration:
         try:
             scores, low, high = (arrays[f"{name}_{part}"].astype(np.float64) for part in ("scores", "low", "high"))
             wearers = int(arrays[f"{name}_wearers"])
-        except (KeyError, TypeError, ValueError) as error:
+        except MISFITS as error:
             raise BundleError(f"calibration.npz: {name}: {first_line(error)}") from error
+        if wearers < 0:
+            raise BundleError(f"calibration.npz: {name}: {wearers} wearers")
         if scores.ndim != 1 or low.shape != (len(scores) + 1,) or high.shape != low.shape or not _ascend(scores):
             raise BundleError(f"calibration.npz: {name}: scores must ascend, with one more interval than scores")
         if not ((low >= 0) & (low <= high) & (high <= 1)).all():
             raise BundleError(f"calibration.npz: {name}: the ends of an interval must ascend and lie in [0, 1]")
         families.append(FamilyCalibration(scores, low, high, wearers, _parts(arrays, name)))
-    concentration = float(arrays.get("concentration", np.array(CONCENTRATION)))
+    try:
+        concentration = float(arrays.get("concentration", np.array(CONCENTRATION)))
+    except MISFITS as error:
+        raise BundleError(f"calibration.npz: concentration: {first_line(error)}") from error
     if not (np.isfinite(concentration) and concentration > 0):
         raise BundleError(f"calibration.npz: concentration {concentration}: must be finite and above 0")
     return Calibration(tuple(families), concentration)
@@ -102,7 +110,7 @@ def _parts(arrays: Arrays, name: str) -> tuple[NDArray[np.float64], ...]:
     """Half-minutes of each part of the score, where a family has it."""
     try:
         found = tuple(arrays[f"{name}_{part}"].astype(np.float64) for part in PARTS)
-    except (KeyError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise BundleError(f"calibration.npz: {name}: {first_line(error)}") from error
     if not all(values.ndim == 1 and _ascend(values) for values in found):
         raise BundleError(f"calibration.npz: {name}: the scores of a part must ascend")

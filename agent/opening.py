@@ -5,9 +5,13 @@ is opened hangs alone.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from agent.players import Player
+from agent.errors import BundleError
+from agent.players import Heard, Player
+from agent.settings import Settings
+from agent.shelf import Shelf
 
 Work = Callable[[], None]
 Start = Callable[[Work], None]
@@ -55,3 +59,16 @@ class Opening:
             self._opened.append(self._make())
         except Exception as error:  # noqa: BLE001 - a `BundleError`, or whatever a bundle that opens can still do
             self._error.append(error)
+
+
+def first_of(digests: Sequence[str], shelf: Shelf, heard: Heard, settings: Settings) -> Opened:
+    """The first of these that can be opened, ready to play; empty = the bundle of the settings.
+
+    Raises:
+        BundleError: of the last one.
+    """
+    *others, last = digests
+    for digest in others:
+        with suppress(BundleError):
+            return Player.of(shelf.open(digest), heard, settings), digest
+    return Player.of(shelf.open(last), heard, settings), last

@@ -8,7 +8,7 @@ from agent.bundle import Bundle
 from agent.compare import NEW, OLD, Comparison
 from agent.counters import Counters
 from agent.errors import PacketError
-from agent.events import Event
+from agent.events import Event, iso_time
 from agent.pipeline import Keeper, Pipeline
 from agent.records import Packet
 from agent.settings import Settings
@@ -127,6 +127,11 @@ class Duet:
         """0 = the old one, 1 = the new one."""
         return int(player is self.new)
 
+    @property
+    def silent(self) -> Player:
+        """The one that nobody hears."""
+        return self.old if self.trial else self.new
+
     def crowded(self, elapsed_s: float) -> str:
         """Why this gateway cannot carry both, by what they computed in the last `elapsed_s`; empty = it can."""
         busy_s = sum(share.busy_s for share in self.comparison.shares)
@@ -140,3 +145,16 @@ class Duet:
         alarms = self.comparison.alarms
         told = f"alarms in {alarms[OLD]} (before) and {alarms[NEW]} (now)"
         return f"{told} of {self.comparison.half_minutes} half-minutes"
+
+    def report(self, fault: str, now_s: float, lasted_s: float) -> dict[str, Any]:
+        """The comparison for people who ask later."""
+        return {
+            "time": iso_time(now_s),
+            "old": self.old.bundle.digest,
+            "new": self.new.bundle.digest,
+            "phase": "trial" if self.trial else "shadow run",
+            "began": iso_time(now_s - lasted_s),
+            "lasted_s": round(lasted_s, 3),
+            "fault": fault,
+            "compared": self.comparison.told(),
+        }

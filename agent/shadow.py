@@ -21,9 +21,9 @@ import msgspec
 from agent.bundle import Bundle
 from agent.compare import NEW
 from agent.counters import Counters
-from agent.errors import BundleError, OutboxError, first_line
-from agent.events import Event, iso_time
-from agent.opening import Opened, Opening, Start, in_background
+from agent.errors import OutboxError, first_line
+from agent.events import Event
+from agent.opening import Opening, Start, first_of, in_background
 from agent.pipeline import Keeper
 from agent.players import Duet, Heard, Player
 from agent.service import Offer
@@ -120,7 +120,7 @@ class Shadowed:
         self._shelf.stopped()
         if self._duet:
             with suppress(Exception):  # nobody hears it, but what it has learnt of the wearers is kept
-                self._silent(self._duet).pipeline.close(now_s)
+                self._duet.silent.pipeline.close(now_s)
         return self._speaker.pipeline.close(now_s)
 
     def health(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Shadowed:
     def _shadow_step(self, duet: Duet, now_s: float) -> None:
         if self._duet is None:
             return
-        shadow = self._silent(duet)
+        shadow = duet.silent
         began = self._timer()
         try:
             shadow.pipeline.step(now_s)
@@ -165,10 +165,6 @@ class Shadowed:
                 self._give_up(duet, f"exception in the shadow run: {_words(error)}", now_s)
         duet.comparison.shares[duet.side(shadow)].busy_s += self._timer() - began
 
-    @staticmethod
-    def _silent(duet: Duet) -> Player:
-        return duet.old if duet.trial else duet.new
-
     # --- what becomes of the new one ----------------------------------------------------------------------
 
     def _decide(self, duet: Duet, now_s: float) -> None:
@@ -180,7 +176,7 @@ class Shadowed:
             return
         duet.looked_s = clock_s
         fault = duet.crowded(elapsed_s) or duet.comparison.look(elapsed_s) or duet.comparison.fault()
-        self._shelf.report(self._report(duet, fault, now_s))
+        self._shelf.report(duet.report(fault, now_s, lasted_s))
         if fault:
             self._give_up(duet, fault, now_s)
         elif over and duet.trial:
@@ -228,8 +224,6 @@ class Shadowed:
         player.speak(self._outbox, self._counters)
         self._speaker = player
 
-    # --- what the updater wants ---------------------------------------------------------------------------
-
     def _look_for_offer(self, now_s: float) -> None:
         if self._opening:
             if self._opening.over:
@@ -244,14 +238,8 @@ class Shadowed:
 
     def _open(self, digests: Sequence[str], then: Callable[[Opening, float], None]) -> None:
         """The first of these that can be opened, beside the watching."""
-        self._opening = Opening(lambda: self._first_of(digests), self._start, then)
-
-    def _first_of(self, digests: Sequence[str]) -> Opened:
-        *others, last = digests
-        for digest in others:
-            with suppress(BundleError):
-                return Player.of(self._shelf.open(digest), self._heard, self._settings), digest
-        return Player.of(self._shelf.open(last), self._heard, self._settings), last
+        shelf, heard, settings = self._shelf, self._heard, self._settings
+        self._opening = Opening(lambda: first_of(digests, shelf, heard, settings), self._start, then)
 
     def _go_back(self, now_s: float) -> None:
         """Somebody wants the one before; outside of a trial it begins cold, three seconds pass until it judges."""
@@ -291,8 +279,6 @@ class Shadowed:
         duet.end()
         self._duet = None
 
-    # --- what is told -------------------------------------------------------------------------------------
-
     def _told(self) -> dict[str, Any]:
         service, duet = self._shelf.service, self._duet
         switches = [msgspec.to_builtins(one) for one in reversed(service.history[-TOLD_SWITCHES:])]
@@ -305,19 +291,6 @@ class Shadowed:
             "runtime": self.bundle.model.runtime.package,
             "switches": switches,
             "compared": None if duet is None else duet.comparison.told() | {"new": duet.new.bundle.digest},
-        }
-
-    def _report(self, duet: Duet, fault: str, now_s: float) -> dict[str, Any]:
-        lasted_s = self._timer() - duet.began_s
-        return {
-            "time": iso_time(now_s),
-            "old": duet.old.bundle.digest,
-            "new": duet.new.bundle.digest,
-            "phase": "trial" if duet.trial else "shadow run",
-            "began": iso_time(now_s - lasted_s),
-            "lasted_s": round(lasted_s, 3),
-            "fault": fault,
-            "compared": duet.comparison.told(),
         }
 
 

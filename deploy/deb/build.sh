@@ -2,11 +2,16 @@
 # Builds dist/veille_VERSION_ARCH.deb. Inside: the wheels; on installing, they become an environment of their own under
 # /opt/veille-VERSION, with no network.
 #
-#   deploy/deb/build.sh amd64|arm64
+#   MAINTAINER="Name <address>" deploy/deb/build.sh amd64|arm64
 set -eu
 cd "$(dirname "$0")/../.."
 [ $# -eq 1 ] || { sed -n '5s/^# *//p' "$0" >&2; exit 2; }
 arch=$1 tree=build/deb-$1
+maintainer=${MAINTAINER:-}
+if [ -z "$maintainer" ]; then
+    maintainer="nobody yet <root@localhost>"
+    echo "no MAINTAINER=\"Name <address>\" is given: a package for others should say who answers for it" >&2
+fi
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
@@ -17,7 +22,8 @@ mkdir -p "$tree/DEBIAN" "$tree/usr/bin" "$tree/usr/lib/systemd/system" "$tree/us
 deploy/wheels.sh "$arch" "$tree/usr/share/veille/wheels"
 cp deploy/lock/agent.txt "$tree/usr/share/veille/lock.txt"
 cp deploy/veille.service "$tree/usr/lib/systemd/system/"
-cp deploy/INSTALL.md deploy/TROUBLESHOOTING.md deploy/JETSON.md deploy/LICENCES.md "$tree/usr/share/doc/veille/"
+# All that the pages point at: an engineer beside a dead gateway may have no network.
+cp -r deploy/*.md deploy/mosquitto "$tree/usr/share/doc/veille/"
 cp LICENSE "$tree/usr/share/doc/veille/copyright"
 ln -s /opt/veille/bin/veille "$tree/usr/bin/veille"
 
@@ -27,7 +33,8 @@ for script in postinst prerm postrm; do
 done
 cp deploy/deb/triggers "$tree/DEBIAN/"
 size=$(du -sk "$tree" | cut -f1)
-sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" deploy/deb/control >"$tree/DEBIAN/control"
+sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" -e "s|@MAINTAINER@|$maintainer|" \
+    deploy/deb/control >"$tree/DEBIAN/control"
 (cd "$tree" && find usr -type f -exec md5sum {} + | sort -k 2 >DEBIAN/md5sums)
 
 mkdir -p dist

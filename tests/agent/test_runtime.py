@@ -20,7 +20,7 @@ from agent.doctor.model import look_at_bundle, look_at_provider
 from agent.errors import BundleError, SettingsError
 from agent.manifest import CARD, MANIFEST
 from agent.records import RuntimeName
-from agent.runtime import FILES, LARGEST_BATCH, OUTPUTS, Answer, litert
+from agent.runtime import FILES, OUTPUTS, Answer, litert
 from agent.settings import Settings, read_settings
 
 
@@ -192,7 +192,6 @@ def test_every_row_is_answered_in_its_place_by_the_cheaper_calls(monkeypatch, ro
     answer = network.run(features)
     assert all(np.array_equal(field, 2 * features[:, 0]) for field in answer)
     assert (network._batched._interpreter.calls, network._single._interpreter.calls) == (batched, single)
-    assert rows <= LARGEST_BATCH
 
 
 def test_files_in_each_others_place_are_refused(monkeypatch):

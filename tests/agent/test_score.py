@@ -219,7 +219,8 @@ def test_large_numbers_of_rows_go_in_bounded_batches_and_keep_their_order(invent
     layout, network = made.layout, made.network()
     scorer = Scorer(network, made.prototypes, layout.segments, layout.rate_hz, layout.hop_s)
     whole, _ = scorer.score(made.rows)
-    assert network.batches == [LARGEST_BATCH] * (count // LARGEST_BATCH) + [count % LARGEST_BATCH]
+    full, rest = divmod(count, LARGEST_BATCH)
+    assert network.batches == [LARGEST_BATCH] * full + [rest]
     assert np.array_equal(whole.embedding, made.answer.embedding)
 
 

@@ -69,7 +69,7 @@ def test_calibrated_anew_a_bundle_stays_as_it_is_and_another_run_is_refused(fold
     manifest = (path / "bundle.json").read_text()
     (path / "bundle.json").write_text(manifest.replace(read_record(run).commit, "0" * 40))
     assert export(again) == 2
-    assert "name the run that the bundle was made from" in capsys.readouterr().err
+    assert "name its run" in capsys.readouterr().err
 
 
 def test_the_run_record_names_commit_configuration_data_seed_device_and_figures(run, folder):

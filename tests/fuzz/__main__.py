@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tests.fuzz.targets import TARGETS
 
-GROWTH_MB = 4.0
 AT_ONCE = 200_000
 """Inputs for one process: atheris itself keeps some kilobytes for each comparison of arrays that it watches."""
 SLOWEST_S = 1.0
@@ -40,7 +39,7 @@ def fuzz(name: str, inputs: int, folder: Path) -> bool:
     growth_mb, end_mb = map(float, flat.stdout.split())
     speed = f"{inputs:9,} inputs {seconds:8.1f} s, slowest {slowest_s:.3f} s"
     print(f"{name:19} {speed}, nothing found; {end_mb:.0f} MB, {growth_mb:+.1f} MB in a tenth as many", flush=True)
-    return growth_mb <= GROWTH_MB and slowest_s <= SLOWEST_S
+    return growth_mb <= TARGETS[name].growth_mb and slowest_s <= SLOWEST_S
 
 
 def started(module: str, name: str, inputs: int, folder: Path, turn: int) -> "subprocess.CompletedProcess[str]":

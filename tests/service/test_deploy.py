@@ -174,3 +174,15 @@ def test_each_way_in_takes_at_most_three_commands():
     for way in ways:
         commands = re.search(r"```\n(.*?)```", way, re.DOTALL)[1].replace("\\\n", " ").strip().splitlines()
         assert 1 <= len(commands) <= 3, way
+
+
+def test_the_package_brings_every_page_that_its_pages_point_at(root):
+    """Beside a dead gateway there may be no network."""
+    built = (root / "deploy" / "deb" / "build.sh").read_text()
+    assert 'cp -r deploy/*.md deploy/mosquitto "$tree/usr/share/doc/veille/"' in built
+    for page in (root / "deploy").glob("*.md"):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            target = page.parent / link
+            assert target.exists(), f"{page.name} points at {link}"
+            assert target.suffix == ".md", f"{page.name}: {link}"
+            assert target.parent.name in ("deploy", "mosquitto"), f"{page.name}: {link} is in no package"

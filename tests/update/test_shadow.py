@@ -428,19 +428,22 @@ def test_while_another_bundle_is_opened_the_watching_goes_on(gateway, made, monk
     assert gateway.said("shadow run begins")[0]["digest"] == digest
 
 
-@pytest.mark.slow
 def test_the_one_before_that_cannot_be_opened_any_more_gives_way_to_that_of_the_settings(gateway, made):
-    first = on_trial(gateway, made)
-    gateway.run(260)
-    second = gateway.offer(made("better"))
-    gateway.run(600, until=lambda: gateway.agent.bundle.digest == second)
-    gateway.run(260)
-    assert (gateway.shelf.service.digest, gateway.shelf.service.before) == (second, first)
+    from agent.service import Service
+
+    first = gateway.offer(made("first"))
+    gateway.shelf.service = Service(digest=first)  # so that the next offer does not sweep it away
+    second = gateway.offer(made("second"))
+    note = gateway.folder / "bundles" / "service.json"
+    note.write_bytes(msgspec.json.encode(Service(digest=second, before=first)))
+    gateway.start()
+    assert gateway.agent.bundle.digest == second
     (gateway.folder / "bundles" / first / "model.onnx").write_bytes(b"")
     gateway.shelf.make_offer(second, back=True)
     gateway.run(10)
     assert gateway.agent.bundle.origin == "shipped"
     assert gateway.shelf.service.digest == ""
+    assert [one["reason"] for one in gateway.said("switch")] == ["somebody asked for it", "it cannot be opened"]
 
 
 def test_an_offer_that_cannot_be_opened_is_refused_and_named(gateway, made, tmp_path):
