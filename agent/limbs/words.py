@@ -124,7 +124,8 @@ def leg_outside(interval: Interval, side: str) -> str:
     """The swing times have left the healthy range."""
     how = "below" if interval.mean < 1 else "above"
     ratio = f"{100 * interval.mean:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-    return f"the {side} leg's time in the air is {ratio} of the other's, {how} what healthy people show (90 to 110 %); told once"
+    told = f"{how} what healthy people show (90 to 110 %); told once"
+    return f"the {side} leg's time in the air is {ratio} of the other's, {told}"
 
 
 def outside(interval: Interval, side: str) -> str:
