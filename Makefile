@@ -11,7 +11,7 @@ ARCHS  ?= amd64 arm64
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-litert check bench evaluate leaderboard train bundle bundle-litert broker \
-	clean deb container lock sbom licences memory check-service check-arm64
+	clean deb container lock sbom licences memory fuzz check-service check-arm64
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,8 +22,11 @@ demo: $(VENV)/.demo ## play a simulated two-minute recording through a broker an
 test: $(VENV)/.full broker ## unit, contract, property and broker tests
 	$(PYTHON) -m pytest -m "not slow"
 
-test-slow: $(VENV)/.full broker ## statistical and long tests
+test-slow: $(VENV)/.full $(VENV)/.fuzz broker ## statistical and long tests, and a short fuzzing
 	$(PYTHON) -m pytest -m slow
+
+fuzz: $(VENV)/.full $(VENV)/.fuzz ## a million inputs for each thing that strangers may send (an hour)
+	env OMP_NUM_THREADS=1 $(PYTHON) -m tests.fuzz --folder build/fuzz
 
 check: $(VENV)/.full ## lint, format, types, import rules
 	$(VENV)/bin/ruff check .
@@ -115,6 +118,10 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.pip
 $(VENV)/.full: pyproject.toml $(VENV)/.pip
 	@$(PIP) install --quiet --editable ".[demo,litert,parquet,update]" --group train --group export --group dev
 	@touch $(VENV)/.demo $@
+
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.pip
+	@$(PIP) install --quiet --group fuzz
+	@touch $@
 
 # The conversion to LiteRT is 2 GB: only `make bundle-litert` and `make test-litert` pay for it.
 ifneq ($(VENV),$(LITERT))

@@ -23,7 +23,7 @@ class Reading:
     strange: Floats
     """(m,) the same in units of the scale"""
     trembling: Floats
-    """(m, 4 axes, 2 bands) what each adds to the freeze index of the row; 0 for families that are no legs"""
+    """(m, 4 axes, 2 bands) what each adds to the freeze index of the row; 0 for families that have no freezing part"""
 
     def of(self, rows: Integers | slice) -> "Reading":
         """Some rows of it."""
@@ -40,6 +40,8 @@ class Before:
     """(m, LAGS) how strange each was"""
     trembling: Floats
     """(m, LAGS) the freeze index of each"""
+    usual: Floats
+    """(m,) the freeze index that its stream usually shows"""
     known: Booleans
     """(m, LAGS) where there is one; the rest is 0"""
 
@@ -62,10 +64,10 @@ class Anatomy:
     """(m,) as in `Scores`, also where too much is missing"""
     weight: Floats
     """(m, parts) by how much the merged score rises with each part; rows sum to 1 at most"""
-    own_leg: Floats
-    """(m,) the freezing part as this row alone has it; -inf = no leg"""
-    legs: Integers
-    """(m,) legs that the window is made of, 0 = none"""
+    own_limb: Floats
+    """(m,) the freezing part as this row alone has it; -inf = no leg or trunk, or no leg in the window"""
+    limbs: Integers
+    """(m,) legs and trunk that the freezing part is made of, 0 = none"""
 
     def of(self, rows: Integers | slice) -> "Anatomy":
         """Some rows of it."""

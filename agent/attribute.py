@@ -9,8 +9,8 @@ difference between the logarithm and the weighted mean is the term `merging`. Wi
 - open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
   echoes louder than this window, nothing of this window has a share;
 - fall: the head is integrated along the line from the nearest normal place (`Known.apart`);
-- freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs of the
-  window have their shares at their own positions.
+- freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs, and the
+  trunk, have their shares at their own positions. Where an earlier pair of windows decides, this one has no share.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,16 @@ import numpy as np
 from agent.anatomy import Anatomy
 from agent.records import FALL, FREEZING, OPEN, Floats, Integers, Singles
 from agent.score import MERGED, Prototypes, echoes, strangeness
+from agent.tremble import held
 
 ASPECTS = ("posture", "movement", "abruptness", "span", "trembling", "stepping")
-"""In what way: the four descriptors of the embedding, then the bands of the freeze index (3-8 Hz, 0.5-3 Hz)."""
+"""In what way: the four descriptors of the embedding, then the bands of the freeze index (3.5-8 Hz, 0.5-3 Hz)."""
 BANDS = 2
 REST = ("level", "echo", "habit", "before", "other_legs", "merging")
 """What belongs to no place of the window: the medians and scales that a normal window has; what was strange just
-before; lasting strangeness, taken off; what the windows before add to the head for falls and to the freeze index; the
-other legs, as far as they are not placed; a logarithm of a mean is no mean."""
+before; lasting strangeness, and the freeze index that is usual, taken off; what the windows before add to the head for
+falls and to the freeze index; the other legs and the trunk, as far as they are not placed; a logarithm of a mean is no
+mean."""
 LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING = range(len(REST))
 
 
@@ -82,8 +84,8 @@ def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prot
     places, others = np.zeros((len(family), *first.shape[1:]), np.float32), named[0]
     weight = slopes(own, family[one], prototypes)[0, FREEZING]
     if weight > 0:
-        legs = np.isfinite(anatomy.own_leg) & (np.arange(len(family)) != leading)
-        places[legs, ..., -BANDS:] = weight * _trembling(anatomy, family, prototypes)[legs]
+        limbs = np.isfinite(anatomy.own_limb) & (np.arange(len(family)) != leading)
+        places[limbs, ..., -BANDS:] = weight * _freezing(anatomy, family, prototypes).places[limbs]
         others[OTHER_LEGS] -= places.sum(dtype=np.float64)
     places[leading] = first[0]
     return Decomposition(places, others, leading)
@@ -145,30 +147,21 @@ def _fall(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
 
 
 def _freezing(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
-    own = np.isfinite(anatomy.own_leg)
-    norms, legs = prototypes.norms, np.maximum(anatomy.legs, 1)
-    scale = np.where(own, norms.scale[family, FREEZING], 1.0) * legs
-    level = np.where(own, -norms.median[family, FREEZING] / scale, 0.0)
-    past = np.where(anatomy.before.known, anatomy.before.trembling, 0.0).sum(axis=1) / _windows(anatomy)
+    reading, before, norms = anatomy.reading, anatomy.before, prototypes.norms
+    own, root = np.isfinite(anatomy.own_limb), np.sqrt(np.maximum(anatomy.limbs, 1))
+    each = np.where(own, 1 / (np.nan_to_num(norms.scale[family, FREEZING], nan=1.0) * root), 0.0)
+    index = reading.trembling.sum(axis=(1, 2))
+    lasts, now = held(index, before.trembling, before.known)
     whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)
-    others = whole - np.where(own, anatomy.own_leg, 0.0) / legs
-    rest = {LEVEL: level, BEFORE: np.where(own, past / scale, 0.0), OTHER_LEGS: others}
-    return Part(_trembling(anatomy, family, prototypes), rest)
-
-
-def _trembling(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Singles:
-    """(m, 4, segments, bands) of the freezing part: the row's own window, as one of the row's and of the legs'."""
-    reading, legs = anatomy.reading, np.isfinite(anatomy.own_leg)
+    rest = {
+        LEVEL: -each * norms.median[family, FREEZING],
+        HABIT: -each * before.usual,
+        BEFORE: each * (lasts - now * index),
+        OTHER_LEGS: whole - np.where(own, anatomy.own_limb, 0.0) / root,
+    }
     segments = reading.from_prototype.shape[1]
-    whole = segments * _windows(anatomy) * np.maximum(anatomy.legs, 1)
-    share = np.where(legs, 1 / np.nan_to_num(prototypes.norms.scale[family, FREEZING], nan=1.0), 0.0) / whole
-    placed = (share[:, None, None] * reading.trembling)[:, :, None, :]
-    return np.repeat(placed, segments, axis=2).astype(np.float32)
-
-
-def _windows(anatomy: Anatomy) -> Integers:
-    """(m,) windows that the freeze index is the mean of."""
-    return np.asarray(1 + anatomy.before.known.sum(axis=1))
+    placed = ((each * now / segments)[:, None, None] * reading.trembling)[:, :, None, :]
+    return Part(np.repeat(placed, segments, axis=2).astype(np.float32), rest)
 
 
 PARTS_APART: dict[int, tuple[Callable[[Anatomy, Integers, Prototypes], Part], slice]] = {

@@ -28,11 +28,13 @@ def prototypes_of(arrays: Arrays, manifest: Manifest) -> Prototypes:
             echo=manifest.echo,
             habit=manifest.habit,
             known=_known(arrays) if "fall" in manifest.known else None,
+            legs=arrays["legs"].astype(np.bool_) if "legs" in arrays else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"prototypes.npz: {first_line(error)}: missing, or not numbers") from error
     norms = known.norms
     right = known.places.ndim == 2 and known.family.shape == known.places.shape[:1]
+    right &= known.legs is None or known.legs.shape == (families,)
     if not right or norms.median.shape != (families, MERGED + 1):
         raise BundleError("prototypes.npz: shapes do not fit each other or the layout's families")
     scales = norms.scale[np.isfinite(norms.scale)]

@@ -64,7 +64,7 @@ class Familiar:
         places = self._places[stream, known].astype(np.float32)
         square = ((places - place) ** 2).mean(axis=1)
         best = int(square.argmin())
-        return Seen(places[best], float(self._end_s[stream, known[best]]), float(np.sqrt(square[best])))
+        return Seen(places[best].copy(), float(self._end_s[stream, known[best]]), float(np.sqrt(square[best])))
 
     def _put(self, slots: Integers, places: Singles, end_s: Floats) -> None:
         self._latest_s[slots] = end_s

@@ -59,6 +59,9 @@ def _block(samples_g: Singles) -> tuple[Floats, Floats, Floats, Floats, Integers
 
 def _length(samples_g: Singles) -> tuple[Floats, Floats]:
     length = np.sqrt(np.einsum("ijk,ijk->ik", samples_g, samples_g)).astype(np.float64)
+    mean, spread = length.mean(axis=1), length.var(axis=1)
+    if np.isfinite(mean).all():
+        return 1 - mean, mean - 1 - SHAKEN * spread
     present = np.isfinite(length)
     count = np.maximum(present.sum(axis=1), 1)
     mean = np.where(present, length, 0.0).sum(axis=1) / count
@@ -76,18 +79,25 @@ def _white(second: Singles) -> tuple[Floats, Floats]:
 
 def _power(differences: Singles) -> Floats:
     """(m, 3) mean square of those that are there."""
+    total = np.einsum("ijk,ijk->ij", differences, differences)
+    if np.isfinite(total).all():
+        return np.asarray(total.astype(np.float64) / differences.shape[2])
     present = np.isfinite(differences)
     known = np.where(present, differences, 0)
-    total = np.einsum("ijk,ijk->ij", known, known).astype(np.float64)
-    power: Floats = total / np.maximum(present.sum(axis=2), 1)
+    power: Floats = np.einsum("ijk,ijk->ij", known, known).astype(np.float64) / np.maximum(present.sum(axis=2), 1)
     return power
 
 
 def _lone(first: Singles, second: Singles) -> Integers:
+    """(m,) samples of one axis that leap by `LEAP_G` and back; what is missing leaps nowhere."""
     there, back = first[:, :, :-1], first[:, :, 1:]
     with np.errstate(invalid="ignore"):
-        leap = np.where(there * back < 0, np.minimum(np.abs(there), np.abs(back)), 0)
-        others = np.sort(np.abs(second), axis=1)[:, 1] / 2  # of the axis that bends second most
-        highest = np.nan_to_num(leap).max(axis=1)
+        leap = np.minimum(np.abs(there), np.abs(back))
+        rows = np.flatnonzero(((leap > LEAP_G) & (there * back < 0)).any(axis=(1, 2)))  # few
+        leaps = np.where(there[rows] * back[rows] < 0, leap[rows], 0)
+        highest = np.nan_to_num(leaps).max(axis=1)
+        others = np.sort(np.abs(second[rows]), axis=1)[:, 1] / 2  # of the axis that bends second most
         lone = (highest > LEAP_G) & (others < OTHERS * highest)
-    return np.asarray(np.count_nonzero(lone, axis=1), dtype=np.int64)
+    found = np.zeros(len(first), np.int64)
+    found[rows] = np.count_nonzero(lone, axis=1)
+    return found

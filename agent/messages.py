@@ -64,13 +64,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[str]
     axes: list[str]
     aspects: list[str]
-    """In what way: four descriptors, then the bands from 3 to 8 Hz (trembling) and from 0.5 to 3 Hz (stepping)."""
+    """In what way: four descriptors, then the bands from 3.5 to 8 Hz (trembling) and from 0.5 to 3 Hz (stepping)."""
     segment_s: float
     """Length of a segment; the last ends with the window."""
     shares: list[list[list[list[float]]]]
     """By position, axis, segment and aspect: what each added to the score."""
     rest: dict[str, float]
-    """What belongs to no place: `level` (of a normal window), `echo`, `habit`, `before`, `other_legs`, `merging`."""
+    """What belongs to no place: `level` (of a normal window), `echo`, `habit` (and what trembling is usual), `before`,
+    `other_legs` (and the trunk), `merging`."""
     level_g: list[list[list[float]]]
     """By position, segment and axis: the mean that was measured."""
     spread_g: list[list[list[float]]]

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from agent.bundle import Bundle
-from agent.compare import Comparison
+from agent.compare import NEW, OLD, Comparison
 from agent.counters import Counters
 from agent.errors import PacketError
 from agent.events import Event
 from agent.pipeline import Keeper, Pipeline
 from agent.records import Packet
 from agent.settings import Settings
+
+CROWDED = 0.8
+"""Part of the time that both together may compute."""
+SHORTEST_LOOK_S = 2.0
 
 
 class Heard:
@@ -122,3 +126,17 @@ class Duet:
     def side(self, player: Player) -> int:
         """0 = the old one, 1 = the new one."""
         return int(player is self.new)
+
+    def crowded(self, elapsed_s: float) -> str:
+        """Why this gateway cannot carry both, by what they computed in the last `elapsed_s`; empty = it can."""
+        busy_s = sum(share.busy_s for share in self.comparison.shares)
+        if busy_s <= CROWDED * elapsed_s or elapsed_s < SHORTEST_LOOK_S:
+            return ""
+        share = 100 * busy_s / max(elapsed_s, 1e-9)
+        return f"this gateway is too busy for two: they compute for {share:.0f} % of the time"
+
+    def found(self) -> str:
+        """The comparison in words."""
+        alarms = self.comparison.alarms
+        told = f"alarms in {alarms[OLD]} (before) and {alarms[NEW]} (now)"
+        return f"{told} of {self.comparison.half_minutes} half-minutes"

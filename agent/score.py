@@ -3,17 +3,18 @@
     raw       = max over segments s, heard whole, of |e_s - p_s|^2 + w * |e_s - x_s|^2
     open      = echo of (raw - median) / scale, less habit
     fall      = (logit of `known` - median) / scale
-    freezing  = (`tremble`, mean of this window and those before, over the legs - median) / scale
+    freezing  = sum over legs and trunk of (`tremble`, less what is usual - median) / scale, by the root of their number
     score     = log of the mean of exp over the parts, standardised once more
 
 with e the embedding of the row, p the prototype of its family, or of those that all share, that is nearest over the
-whole window, and x what the network expects of each segment from the other segments. The strangest segment decides:
-a fall is short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
+whole window, and x what the network expects of each segment from the others. The strangest segment decides: a fall is
+short, hopping fills the window. Nearest-prototype distance: a k-nearest-neighbour detector (Ramaswamy et al.
 2000, SIGMOD) on k-means centres of each family, and on shared anchors along the edge of what is normal anywhere on the
 body: a position on which few hopped borrows from those on which many did. What was strange echoes for two windows,
 weaker each time: a fall is not over when its impact leaves the window. And who has been a little strange for a while is
 less so for that: the mean of the open part from 8.5 to 3.5 s ago is taken off, up to a limit, so that what changes
-stands out from what lasts.
+stands out from what lasts. A freeze is the person's, so legs and trunk add up (Stouffer et al. 1949, "The American
+Soldier", vol. 1), if a leg is worn: at the trunk alone running looks like trembling.
 
 All medians and scales come from the normal half-minutes of the calibration wearers, one for each family and part: 0 is
 the median window, 1 what nine half-minutes in ten stay below. exp of a part is evidence in the manner of an e-value,
@@ -31,7 +32,8 @@ from agent.known import Known
 from agent.past import Past
 from agent.records import FALL, FREEZING, OPEN, PARTS, Booleans, Floats, Integers, Scores, Singles
 from agent.runtime import LARGEST_BATCH, Answer, Runtime
-from agent.tremble import freeze_bands
+from agent.tremble import SHARES, freeze_bands, held, moving, over_the_limbs
+from agent.usual import Usual
 
 SHARED = -1
 MOST_MISSING = 0.5
@@ -50,8 +52,6 @@ average precision on Stanford's walks .41 with it and .23 without, of falls at t
 .71 and .81."""
 MOST = 60.0
 """Parts are cut off here before exp."""
-TREMBLING = (1 / 6, 1 / 6, 1 / 6, 1 / 2)
-"""Weights in the freeze index of a row: x, y and z together count as much as the magnitude."""
 MERGED = len(PARTS)
 """Column of `Norms` that standardises the merged score."""
 
@@ -89,6 +89,8 @@ class Prototypes:
     """The most that lasting strangeness takes off the open part."""
     known: Known | None = None
     """The head for falls; None = this bundle knows none."""
+    legs: Booleans | None = None
+    """(families,) those without which nobody is said to freeze; None = all that have a freezing part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Rows:
     stream: Integers
     """(m,) slot of the stream, for the windows before."""
     owner: Integers
-    """(m,) the window, for what the legs do together."""
+    """(m,) the window, for what legs and trunk do together."""
     end_s: Floats
     """(m,) end of the window."""
     missing: Floats
@@ -122,6 +124,7 @@ class Scorer:
         self._lengths = [(places**2).sum(axis=1) for places in self._places]
         self._past = Past(prototypes.places.shape[1] + 2, hop_s)
         self._longer = Past(1, hop_s, HABIT.stop)
+        self._usual = Usual()
 
     def score(self, rows: Rows) -> tuple[Scores, Anatomy]:
         """Score rows; of one stream they may come in any number, but not before those already scored.
@@ -158,7 +161,7 @@ class Scorer:
             before: of the same.
             habit: (m,) what lasting strangeness takes off.
             family: (m,).
-            owner: (m,) the window, for what the legs do together.
+            owner: (m,) the window, for what legs and trunk do together.
         """
         known, norms = self._prototypes, self._prototypes.norms
         parts = np.full((len(family), len(PARTS)), -np.inf)
@@ -166,11 +169,12 @@ class Scorer:
         if known.known:
             logit = known.known.evidence(reading.embedding, before.places, before.known)
             parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
-        smoothed = _mean_with(reading.trembling.sum(axis=(1, 2)), before.trembling, before.known)
-        own_leg = norms.standardise(smoothed, family, FREEZING)
-        parts[:, FREEZING], legs = _over_the_legs(own_leg, owner)
+        lasts, _ = held(reading.trembling.sum(axis=(1, 2)), before.trembling, before.known)
+        legs = np.isfinite(norms.scale[:, FREEZING]) if known.legs is None else known.legs
+        own_limb = norms.standardise(lasts - before.usual, family, FREEZING)
+        own_limb, parts[:, FREEZING], limbs = over_the_limbs(own_limb, legs[family], owner)
         score, weight = merge(parts, family, norms)
-        return Anatomy(reading, before, habit, parts, score, weight, own_leg, legs)
+        return Anatomy(reading, before, habit, parts, score, weight, own_limb, limbs)
 
     def nearest(self, embedding: Singles, family: Integers, counts: Booleans | None = None) -> Singles:
         """(m, d) nearest prototype of each row; with (d,) `counts`, nearest by those numbers alone."""
@@ -206,7 +210,8 @@ class Scorer:
         now = np.column_stack([reading.embedding, reading.strange, tremor]).astype(np.float32)
         before, known = _recalled(self._past, rows, now, usable)
         strange, trembling = (before[..., column].astype(np.float64) for column in (-2, -1))
-        return Before(before[..., :-2], strange, trembling, known)
+        usual = self._usual.recall(rows.stream, rows.end_s, tremor, usable & moving(reading.trembling))
+        return Before(before[..., :-2], strange, trembling, usual, known)
 
     def _embed(self, samples_g: Singles) -> Answer:
         starts = range(0, max(len(samples_g), 1), LARGEST_BATCH)
@@ -223,9 +228,9 @@ class Scorer:
     def _trembling(self, samples_g: Singles, family: Integers) -> Floats:
         """(m, 4, 2) what each axis and band adds to the freeze index of its row."""
         out = np.zeros((len(family), 4, 2))
-        legs = np.isfinite(self._prototypes.norms.scale[family, FREEZING])
-        if legs.any():
-            out[legs] = freeze_bands(samples_g[legs], self._rate_hz) * np.array(TREMBLING)[:, None]
+        limbs = np.isfinite(self._prototypes.norms.scale[family, FREEZING])
+        if limbs.any():
+            out[limbs] = freeze_bands(samples_g[limbs], self._rate_hz) * SHARES
         return out
 
 
@@ -289,21 +294,3 @@ def echoes(strange: Floats, before: Before, echo: float) -> tuple[Floats, Floats
     heard = before.known[:, :ECHOES] & (before.strange[:, :ECHOES] > 0)
     earlier = np.where(heard & (weight > 0), before.strange[:, :ECHOES] * weight, -np.inf).max(axis=1)
     return np.maximum(strange, earlier), earlier
-
-
-def _mean_with(now: Floats, before: Floats, known: Booleans) -> Floats:
-    """(m,) mean of this window's value and of those before that are known."""
-    return np.asarray((now + np.where(known, before, 0.0).sum(axis=1)) / (1 + known.sum(axis=1)), dtype=np.float64)
-
-
-def _over_the_legs(freezing: Floats, owner: Integers) -> tuple[Floats, Integers]:
-    """(m,) mean over all legs of the window, for every row of it, and how many there are.
-
-    A freeze is the person's, whatever else is worn. A leg that stands still speaks against one that trembles.
-    """
-    own = np.isfinite(freezing)
-    if not own.any():
-        return freezing, np.zeros(len(owner), np.int64)
-    count = np.bincount(owner, own).astype(np.int64)
-    mean = np.bincount(owner, np.where(own, freezing, 0.0)) / np.maximum(count, 1)
-    return np.where(count[owner] > 0, mean[owner], -np.inf), count[owner]

@@ -7,22 +7,23 @@ cannot score, or an alarm rate out of bounds (`agent.compare`); looked at every 
 An alarm that stands when the two change places ends, and begins anew under the other bundle.
 
 The cost is bounded: at most one shadow, which doubles time and memory of the pipeline; where both together compute for
-more than `CROWDED` of the time the new one goes. Without an update there is no shadow and no cost.
+more than four fifths of the time the new one goes. Without an update there is no shadow and no cost.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from agent.bundle import Bundle
-from agent.compare import NEW, OLD
+from agent.compare import NEW
 from agent.counters import Counters
-from agent.errors import OutboxError, first_line
+from agent.errors import BundleError, OutboxError, first_line
 from agent.events import Event, iso_time
+from agent.opening import Opened, Opening, Start, in_background
 from agent.pipeline import Keeper
 from agent.players import Duet, Heard, Player
 from agent.service import Offer
@@ -37,7 +38,7 @@ LOOK_S = 30.0
 """Health is looked at this often: it is bad for a minute at most before the one before is back."""
 OFFER_S = 2.0
 """The updater's offer is looked for this often."""
-CROWDED = 0.8
+ASKED = "somebody asked for it"
 TOLD_SWITCHES = 5
 """In `/health`; the rest is in the audit log."""
 
@@ -52,6 +53,7 @@ class Shadowed:
         settings: of the gateway.
         shelf: its bundles.
         timer: seconds of a clock that does not jump, for runs and their cost.
+        start: has another bundle opened.
 
     Raises:
         BundleError: no bundle can be opened.
@@ -65,11 +67,13 @@ class Shadowed:
         settings: Settings,
         shelf: Shelf,
         timer: Callable[[], float] = time.perf_counter,
+        start: Start = in_background,
     ) -> None:
         self._source, self._outbox, self._counters = source, outbox, counters
-        self._settings, self._shelf, self._timer = settings, shelf, timer
+        self._settings, self._shelf, self._timer, self._start = settings, shelf, timer, start
         self._heard, self._offer_due_s = Heard(), 0.0
         self._duet: Duet | None = None
+        self._opening: Opening | None = None
         bundle, before = shelf.begin()
         self._speaker = Player.of(bundle, self._heard, settings)
         self._speaker.speak(outbox, counters)
@@ -175,15 +179,15 @@ class Shadowed:
         if not over and elapsed_s < LOOK_S:
             return
         duet.looked_s = clock_s
-        fault = _crowded(duet, elapsed_s) or duet.comparison.look(elapsed_s) or duet.comparison.fault()
+        fault = duet.crowded(elapsed_s) or duet.comparison.look(elapsed_s) or duet.comparison.fault()
         self._shelf.report(self._report(duet, fault, now_s))
         if fault:
             self._give_up(duet, fault, now_s)
         elif over and duet.trial:
-            self._shelf.settle(f"{lasted_s:.0f} s without a fault; {_found(duet)}")
+            self._shelf.settle(f"{lasted_s:.0f} s without a fault; {duet.found()}")
             self._part(duet)
         elif over:
-            self._take_over(duet, f"shadow run of {lasted_s:.0f} s: {_found(duet)}", now_s)
+            self._take_over(duet, f"shadow run of {lasted_s:.0f} s: {duet.found()}", now_s)
 
     def _take_over(self, duet: Duet, reason: str, now_s: float) -> None:
         """The shadow has shown nothing bad: what is open ends under the old one, and the new one begins anew.
@@ -224,30 +228,56 @@ class Shadowed:
         player.speak(self._outbox, self._counters)
         self._speaker = player
 
+    # --- what the updater wants ---------------------------------------------------------------------------
+
     def _look_for_offer(self, now_s: float) -> None:
-        if 0 <= self._offer_due_s - now_s <= OFFER_S:
-            return
-        self._offer_due_s = now_s + OFFER_S
-        if self._shelf.asked_back():
-            self._go_back(now_s)
-        elif self._duet is None and (offer := self._shelf.offer()):
-            self._begin(offer)
+        if self._opening:
+            if self._opening.over:
+                opening, self._opening = self._opening, None
+                opening.then(opening, now_s)
+        elif not 0 <= self._offer_due_s - now_s <= OFFER_S:
+            self._offer_due_s = now_s + OFFER_S
+            if self._shelf.asked_back():
+                self._go_back(now_s)
+            elif self._duet is None and (offer := self._shelf.offer()):
+                self._open((offer.digest,), lambda opening, _: self._begin(offer, opening))
+
+    def _open(self, digests: Sequence[str], then: Callable[[Opening, float], None]) -> None:
+        """The first of these that can be opened, beside the watching."""
+        self._opening = Opening(lambda: self._first_of(digests), self._start, then)
+
+    def _first_of(self, digests: Sequence[str]) -> Opened:
+        *others, last = digests
+        for digest in others:
+            with suppress(BundleError):
+                return Player.of(self._shelf.open(digest), self._heard, self._settings), digest
+        return Player.of(self._shelf.open(last), self._heard, self._settings), last
 
     def _go_back(self, now_s: float) -> None:
         """Somebody wants the one before; outside of a trial it begins cold, three seconds pass until it judges."""
-        reason = "somebody asked for it"
         if self._duet:
-            self._give_up(self._duet, reason, now_s)
+            self._give_up(self._duet, ASKED, now_s)
         if self._shelf.asked_back():
-            self._speaker.pipeline.close(now_s)
-            self._shelf.go_back(reason)
-            bundle, _ = self._shelf.begin()
-            self._give_voice(Player.of(bundle, self._heard, self._settings), now_s)
+            self._open((self._shelf.service.before, ""), self._back)
 
-    def _begin(self, offer: Offer) -> None:
+    def _back(self, opening: Opening, now_s: float) -> None:
         try:
-            new = Player.of(self._shelf.open(offer.digest), self._heard, self._settings)
-        except Exception as error:  # noqa: BLE001 - a `BundleError`, or whatever a bundle that opens can still do
+            player, digest = opening.take()
+        except Exception:
+            log.exception("no other bundle can be opened; the one in service stays")
+            return
+        if not self._shelf.asked_back():
+            return
+        self._speaker.pipeline.close(now_s)
+        self._shelf.go_back(ASKED)
+        if digest != self._shelf.service.digest:
+            self._shelf.go_back("it cannot be opened")
+        self._give_voice(player, now_s)
+
+    def _begin(self, offer: Offer, opening: Opening) -> None:
+        try:
+            new, _ = opening.take()
+        except Exception as error:  # noqa: BLE001 - see `Opening`
             self._shelf.refuse(offer.digest, _words(error))
         else:
             self._shelf.note("shadow run begins", new.bundle)
@@ -289,19 +319,6 @@ class Shadowed:
             "fault": fault,
             "compared": duet.comparison.told(),
         }
-
-
-def _crowded(duet: Duet, elapsed_s: float) -> str:
-    busy_s = sum(share.busy_s for share in duet.comparison.shares)
-    if busy_s <= CROWDED * elapsed_s or elapsed_s < OFFER_S:
-        return ""
-    return f"this gateway is too busy for two: they compute for {100 * busy_s / max(elapsed_s, 1e-9):.0f} % of the time"
-
-
-def _found(duet: Duet) -> str:
-    compared = duet.comparison
-    alarms = f"alarms in {compared.alarms[OLD]} (before) and {compared.alarms[NEW]} (now)"
-    return f"{alarms} of {compared.half_minutes} half-minutes"
 
 
 def _words(error: Exception) -> str:

@@ -4,6 +4,7 @@ Examples:
   python -m export runs/student agent/shipped_bundle
   python -m export runs/ours bundle --folder our_recordings --keys ~/veille-keys
   python -m export --renew-evidence bundle
+  python -m export runs/student bundle --renew-calibration
 With --litert the bundle also serves LiteRT; that needs an environment of its own: `make bundle-litert`.
 
 Further verbs, each with a --help of its own (they need veille[update]):
@@ -11,6 +12,7 @@ Further verbs, each with a --help of its own (they need veille[update]):
   python -m export sign bundle --keys ~/veille-keys    sign a bundle that is there
   python -m export publish bundle repository --keys ~/veille-keys
   python -m export refresh repository --keys ~/veille-keys
+  python -m export rotate repository --keys ~/veille-keys --new bundles
   python -m export pin                                 after the bundle in the package was changed by hand
 """
 
@@ -51,13 +53,20 @@ def _export(argv: list[str]) -> None:
     parser.add_argument(
         "--renew-evidence", action="store_true", help="of the bundle OUT, teach only what tells wrong measurements"
     )
+    parser.add_argument(
+        "--renew-calibration", action="store_true", help="of the bundle OUT, made from RUN, keep the network"
+    )
     args = parser.parse_args(argv)
     if args.run is None and not args.renew_evidence:
         parser.error("name the folder of a training run, and that of the bundle")
-    from export.make import make, renew_evidence
+    from export.make import make
+    from export.renew import renew_calibration, renew_evidence
 
     if args.renew_evidence:
         renew_evidence(args.out, args.root, keys=args.keys)
+        return
+    if args.renew_calibration:
+        renew_calibration(args.run, args.out, args.root, args.folder, args.keys)
         return
     forms = {"with_litert": args.litert, "with_evidence": args.evidence}
     make(args.run, args.out, args.root, args.folder, keys=args.keys, **forms)
@@ -76,7 +85,6 @@ def _keys(argv: list[str]) -> None:
 def _sign(argv: list[str]) -> None:
     parser = _parser("sign", "Sign a bundle.")
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--evidence", action="store_true", help="teach the evidential layer too (5 minutes alone)")
     parser.add_argument("--keys", type=Path, required=True, metavar="DIR")
     parser.add_argument("--for", dest="gateways", action="append", default=[], metavar="SITE/GATEWAY")
     args = parser.parse_args(argv)
@@ -98,7 +106,6 @@ def _publish(argv: list[str]) -> None:
     parser = _parser("publish", "Add a signed bundle to a repository of static files, or begin one.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("repository", type=Path)
-    parser.add_argument("--evidence", action="store_true", help="teach the evidential layer too (5 minutes alone)")
     parser.add_argument("--keys", type=Path, required=True, metavar="DIR")
     parser.add_argument("--days", type=float, default=FRESH_DAYS, help=f"valid without a refresh ({FRESH_DAYS:.0f})")
     args = parser.parse_args(argv)
@@ -110,14 +117,29 @@ def _refresh(argv: list[str]) -> None:
 
     parser = _parser("refresh", "Vouch that a repository is current; gateways refuse one that nobody vouches for.")
     parser.add_argument("repository", type=Path)
-    parser.add_argument("--evidence", action="store_true", help="teach the evidential layer too (5 minutes alone)")
     parser.add_argument("--keys", type=Path, required=True, metavar="DIR", help="online.pem is enough")
     parser.add_argument("--days", type=float, default=FRESH_DAYS, help=f"valid for so long ({FRESH_DAYS:.0f})")
     args = parser.parse_args(argv)
     refresh(args.repository, args.keys, args.days)
 
 
-VERBS = {"keys": _keys, "sign": _sign, "publish": _publish, "refresh": _refresh, "pin": _pin}
+def _rotate(argv: list[str]) -> None:
+    parser = _parser("rotate", "The next root.json: with new keys, or the same ones for ten more years.")
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--keys", type=Path, required=True, metavar="DIR", help="root.pem and online.pem are needed")
+    parser.add_argument(
+        "--new", action="append", default=[], choices=("root", "bundles", "online"), help="once for each"
+    )
+    args = parser.parse_args(argv)
+    from export.rotate import rotate
+
+    version = rotate(args.repository, args.keys, sorted(set(args.new)))
+    print(f"root {version}: gateways follow it with their next update; destroy the old private keys")
+    if "bundles" in args.new:
+        print("nothing is offered now: sign and publish again what the withdrawn key had signed")
+
+
+VERBS = {"keys": _keys, "sign": _sign, "publish": _publish, "refresh": _refresh, "rotate": _rotate, "pin": _pin}
 
 
 if __name__ == "__main__":

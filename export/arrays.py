@@ -25,6 +25,8 @@ def write_prototypes(known: Prototypes, path: Path) -> None:
     }
     for column, name in [*enumerate(PARTS[1:], 1), (MERGED, "score")]:
         arrays |= {f"{name}_median": known.norms.median[:, column], f"{name}_scale": known.norms.scale[:, column]}
+    if known.legs is not None:
+        arrays["legs"] = known.legs
     if head := known.known:
         arrays |= {f"known_{name}": np.asarray(values, dtype=HALF) for name, values in asdict(head).items()}
     write_arrays(arrays, path)

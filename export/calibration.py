@@ -34,8 +34,10 @@ CONFIDENCE = 0.95
 
 
 LEGS = ("thigh", "ankle")
-"""Families that can tremble instead of stepping. At the waist the same index is high in running and jogging: with it,
-the average precision of falls at the waist sinks from .82 to .61."""
+"""Families that can tremble instead of stepping. At the waist alone the same index is high in running and jogging: with
+it, the average precision of falls at the waist sinks from .82 to .61."""
+TRUNK = ("waist", "chest")
+"""Families that are asked too where a leg is worn: they shake when the legs tremble, and sway when they step."""
 ECHO = 0.8
 """Chosen among 0, 0.8, 0.9 and 1 on the calibration wearers: average precision of the open part at the waist .73
 without, .83 with it, at the wrist .70 and .82; at 1 the recall at one false alarm an hour halves."""
@@ -67,10 +69,24 @@ def calibrate(
         seed: of the prototypes' choice.
     """
     places, family = _places(runtime, layout, train, seed)
+    return recalibrate(runtime, layout, held_out, places, family, known)
+
+
+def recalibrate(
+    runtime: Runtime,
+    layout: Layout,
+    held_out: NormalWindows,
+    places: Singles,
+    family: NDArray[np.int64],
+    known: Known | None,
+) -> Calibrated:
+    """Everything but the prototypes, which are `places` of each `family`; arguments as for `calibrate`."""
     raw = Prototypes(places, family, _no_norms(layout), CONTEXT_WEIGHT, known=known)
-    parts = score_windows(runtime, raw, layout, held_out).parts
+    apart = replace(held_out, window=np.arange(len(held_out.family)))  # each row by itself, whatever else was worn
+    parts = score_windows(runtime, raw, layout, apart).parts
     norms = _norms(np.column_stack([parts, np.zeros(len(parts))]), held_out, layout)
-    prototypes = replace(raw, norms=_unmerged(norms), echo=ECHO, habit=HABIT)
+    legs = np.array([name in LEGS for name in layout.families])
+    prototypes = replace(raw, norms=_unmerged(norms), echo=ECHO, habit=HABIT, legs=legs)
     scores = score_windows(runtime, prototypes, layout, held_out)
     norms = _with_merged(norms, scores.score, held_out, layout)
     prototypes = replace(prototypes, norms=norms)
@@ -107,10 +123,10 @@ def _family(
 
 
 def _no_norms(layout: Layout) -> Norms:
-    """Under which the parts of a score are what they are; freezing only where there are legs."""
+    """Under which the parts of a score are what they are; freezing of each position by itself."""
     shape = (len(layout.families), MERGED + 1)
     scale = np.ones(shape)
-    scale[[name not in LEGS for name in layout.families], FREEZING] = np.nan
+    scale[[name not in LEGS + TRUNK for name in layout.families], FREEZING] = np.nan
     return Norms(np.zeros(shape), scale)
 
 
@@ -126,8 +142,6 @@ def _norms(values: Floats, windows: NormalWindows, layout: Layout) -> Norms:
                 blocks, _ = half_minutes(own, windows.wearer[rows], layout.hop_s)
                 median[index, column] = np.median(own)
                 scale[index, column] = max(np.quantile(blocks, 0.9) - median[index, column], 1e-6)
-    if scale.shape[1] > FREEZING:
-        scale[[name not in LEGS for name in layout.families], FREEZING] = np.nan  # they hear of it from the legs
     return Norms(median, scale)
 
 

@@ -33,7 +33,7 @@ def make_keys(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        signers = {name: _made(folder / f"{name}.pem") for name in dict.fromkeys(ROLES.values())}
+        signers = {name: make_key(folder / f"{name}.pem") for name in dict.fromkeys(ROLES.values())}
     except OSError as error:
         raise StopError(f"{folder}: {error.strerror}; keys are never overwritten, name another folder") from error
     root = Metadata(Root(version=1, expires=in_days(ROOT_DAYS), consistent_snapshot=True))
@@ -63,8 +63,12 @@ def in_days(days: float) -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
 
 
-def _made(path: Path) -> CryptoSigner:
-    """A new pair; its private half is written where nothing was, for its owner only."""
+def make_key(path: Path) -> CryptoSigner:
+    """A new pair; its private half is written where nothing was, for its owner only.
+
+    Raises:
+        OSError: something is there, or the folder cannot be written.
+    """
     signer, password = CryptoSigner.generate_ed25519(), _password()
     locked = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     key = serialization.load_pem_private_key(signer.private_bytes, None)

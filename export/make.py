@@ -5,17 +5,16 @@ import math
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from agent.bundle import open_bundle, open_runtime
 from agent.evidence import Layer
 from agent.features import extract
 from agent.judge import Model
 from agent.layout import POSITIONS, Layout
-from agent.manifest import CARD, EVIDENCE, MANIFEST
+from agent.manifest import CARD, EVIDENCE
 from agent.records import RuntimeName, Singles
 from agent.runtime import FILES, Runtime, load
 from agent.runtime.onnx import OnnxRuntime
@@ -29,7 +28,7 @@ from export.families import of_families, served
 from export.known import learn
 from export.manifest import manifest_of
 from export.network import write_fp32, write_int8
-from export.pack import LARGEST_BUNDLE, present, seal, size, write_golden
+from export.pack import LARGEST_BUNDLE, seal, size, write_golden
 from export.parity import holds, parity
 from export.sign import pin, sign
 from training.augment import distort
@@ -60,7 +59,7 @@ class Lot:
     @property
     def normal(self) -> tuple[NormalWindows, NormalWindows]:
         """Of both, the windows of recordings that hold no event."""
-        return _calm(self.train), _calm(self.calibrate)
+        return calm(self.train), calm(self.calibrate)
 
 
 def make(
@@ -93,7 +92,7 @@ def make(
     record = read_record(run)
     layout = Layout(positions=POSITIONS)
     student = load_student(run / "weights.npz", layout.segments)
-    corpus = _corpus(record, root, own, layout)
+    corpus = corpus_of(record, root, own, layout)
     lot = _lot(corpus, layout)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -102,8 +101,8 @@ def make(
         known = learn(int8, lot.layout, lot.train, record.seed)
         calibrated = calibrate(int8, lot.layout, train, held_out, known, record.seed)
         plain = Model(lot.layout, int8, calibrated.prototypes, calibrated.calibration)
-        layer = _taught(plain, corpus, record.seed) if with_evidence else None
-        figures = _finite(parity(forms, calibrated.prototypes, lot.layout, lot.calibrate))
+        layer = taught(plain, corpus, record.seed) if with_evidence else None
+        figures = finite(parity(forms, calibrated.prototypes, lot.layout, lot.calibrate))
         if not holds(figures, "int8"):
             print(f"warning: int8 is not near enough to fp32 to ship: {json.dumps(figures)}", file=sys.stderr)
         runtimes: dict[RuntimeName, Runtime] = {"onnx": int8}
@@ -118,37 +117,13 @@ def make(
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(folder, out, ignore=shutil.ignore_patterns("fp32.onnx*", *LITERT_FORMS))
         out.chmod(0o755)  # a temporary folder is its maker's alone; a gateway's agent is someone else
-    _vouch(out, keys)
+    vouch(out, keys)
     print(f"{out}: {bundle.id}, {'signed' if keys else 'not signed'}, {size(out)} bytes, {json.dumps(figures)}")
     for family, facts in calibrated.facts.items():
         print(f"  {family}: {facts}")
 
 
-def renew_evidence(path: Path, root: Path | None, seed: int = 1, keys: Path | None = None) -> None:
-    """Teach the evidential layer of a bundle of the public datasets anew; network and calibration stay as they are.
-
-    Raises:
-        DataError: a dataset is missing.
-        AgentError: the agent refuses the bundle as it is, or as it would be.
-    """
-    bundle = open_bundle(path, examine=False)  # its golden stream may be of other evidence
-    model, manifest = bundle.model, bundle.manifest
-    corpus = open_corpus(root, None, model.layout, with_public=True)
-    layer = _taught(replace(model, layer=None), corpus, seed)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in (MANIFEST, *present(path)):
-            shutil.copyfile(path / file, folder / file)
-        names: list[RuntimeName] = ["onnx", *(["litert"] if set(FILES["litert"]) <= set(manifest.files) else [])]  # type: ignore[list-item]
-        _finish({one: replace(model, runtime=open_runtime(path, one), layer=layer) for one in names}, folder)
-        seal(manifest, folder)
-        for file in (MANIFEST, *present(folder)):
-            shutil.copyfile(folder / file, path / file)
-    _vouch(path, keys)
-    print(f"{path}: {manifest.id}, evidence of reliability {layer.reliability if layer else 0:.3f}")
-
-
-def _vouch(path: Path, keys: Path | None) -> None:
+def vouch(path: Path, keys: Path | None) -> None:
     """Sign what has changed, or pin it in the package; a signature of what was there before holds no more."""
     if keys:
         sign(path, keys)
@@ -172,23 +147,23 @@ def write_parts(
         name: Model(layout, runtime, calibrated.prototypes, calibrated.calibration, layer)
         for name, runtime in runtimes.items()
     }
-    _finish(models, folder)
+    finish(models, folder)
 
 
-def _finish(models: dict[RuntimeName, Model], folder: Path) -> None:
+def finish(models: dict[RuntimeName, Model], folder: Path) -> None:
     """Evidence, if there is any, and the golden stream."""
     if layer := models["onnx"].layer:
         write_evidence(layer, folder / EVIDENCE)
     write_golden(models, folder / "golden.npz")
 
 
-def _taught(model: Model, corpus: Corpus, seed: int) -> Layer | None:
+def taught(model: Model, corpus: Corpus, seed: int) -> Layer | None:
     """The layer; None where too few people are there to learn from."""
     train, calibrate = (wears_of(corpus.recordings(part), model.layout) for part in ("train", "calibrate"))
     return learn_evidence(model, train, calibrate, seed)
 
 
-def _corpus(record: RunRecord, root: Path | None, folder: Path | None, layout: Layout) -> Corpus:
+def corpus_of(record: RunRecord, root: Path | None, folder: Path | None, layout: Layout) -> Corpus:
     """The data that the run was trained on, nobody of whom calibrates what they trained.
 
     Raises:
@@ -212,13 +187,13 @@ def _corpus(record: RunRecord, root: Path | None, folder: Path | None, layout: L
 def _lot(corpus: Corpus, layout: Layout) -> Lot:
     """All windows, of the families that these data can serve."""
     train, held_out = (normal_windows(corpus.recordings(part), layout) for part in ("train", "calibrate"))
-    known, left_out = served(layout, _calm(train), _calm(held_out))
+    known, left_out = served(layout, calm(train), calm(held_out))
     for family, reason in left_out.items():
         print(f"not in the bundle: {family} ({reason})", file=sys.stderr)
     return Lot(known, of_families(train, layout, known), of_families(held_out, layout, known))
 
 
-def _calm(windows: NormalWindows) -> NormalWindows:
+def calm(windows: NormalWindows) -> NormalWindows:
     return some(windows, windows.normal)
 
 
@@ -257,7 +232,7 @@ def _ship_litert(figures: dict[str, float], folder: Path) -> str:
     raise TrainingError(f"no LiteRT form is near enough to fp32: {json.dumps(figures)}; export without --litert")
 
 
-def _finite(figures: dict[str, float]) -> dict[str, float]:
+def finite(figures: dict[str, float]) -> dict[str, float]:
     """Without those that cannot be had: where nobody fell there is no precision."""
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 

@@ -62,6 +62,23 @@ def publish(bundle: Path, repository: Path, keys: Path, fresh_days: float = FRES
     return opened.digest
 
 
+def offer_nothing(repository: Path, keys: Path) -> None:
+    """Take all bundles out, and sign the empty list: their signer is trusted no more."""
+    path = _newest(repository, Targets.type)
+    if path is None:
+        return
+    targets = Metadata[Targets].from_file(str(path))
+    targets.signed.targets.clear()
+    _put(
+        repository,
+        targets,
+        CURRENT,
+        msgspec.json.format(msgspec.json.encode(Current(schema=SCHEMA, bundles=[])), indent=1),
+    )
+    targets.signed.expires = in_days(TARGETS_DAYS)
+    _write(repository, targets, read_key(keys, "bundles"))
+
+
 def refresh(repository: Path, keys: Path, fresh_days: float = FRESH_DAYS) -> None:
     """Vouch that what lies there is current: a new snapshot and timestamp.
 

@@ -9,6 +9,7 @@ of every recording of the part.
 import argparse
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,15 +29,15 @@ from training.bootstrap import Estimate, percentiles
 from training.datasets import NAMES, Labelled, open_dataset
 from training.datasets.corpus import Public
 from training.datasets.labelled import worn_at
-from training.datasets.split import Part
-from training.deletion import Areas, areas, integrated_gradients, of_axes, replaced
+from training.datasets.split import Part, split
+from training.deletion import Areas, areas, of_axes, replaced
 from training.errors import TrainingError
 from training.evaluate import opened
+from training.gradients import Strange, integrated_gradients, of_student, of_teacher
 from training.injected import Case, cases, recent_in
 from training.markdown import table
-from training.model import Student
 from training.progress import watched
-from training.weights import load_student
+from training.weights import load_student, load_teacher
 
 ALPHA = level(24.0)
 """The default budget."""
@@ -44,13 +45,17 @@ LONGEST_S, SHORTEST_S = 400.0, 10.0
 """Of the recordings that are looked at."""
 NOISE_SHARE = 0.01
 """Of the samples' standard deviation."""
+SEVERAL_EACH = 4
+"""Injections into each recording in which several positions are worn: all of them are taken, of every dataset."""
+REPEATS = 5
+"""Of what is timed; the least is taken, for others work on the same machine."""
 HEADINGS = ("figure", "value", "windows", "wearers")
 NOTES = """In brackets: 95 % bootstrap interval over wearers. Position, axis, time: movement injected into one axis of
 one position (a tremor, a lean, blows; 0.4 to 1.4 s) in real normal wear, told where the window becomes novel by it;
 chance is .33 for the axis. Deletion (lower is better), insertion and cumulative difference (higher) on the same windows
-and on labelled falls: shares of the score, against random order and integrated gradients of the fp32 student.
-Sufficient: of the alarms, those with an intervention that lets `normal` stand when scored again. Cost: process time on
-this machine."""
+and on labelled falls: shares of the score, against random order and integrated gradients of the fp32 teacher and the
+fp32 student. Sufficient: of the alarms, those with an intervention that lets `normal` stand when scored
+again. Cost: process time, the least of five calls in a row, of each event."""
 
 Row = tuple[str, float]
 """Wearer and value."""
@@ -96,21 +101,40 @@ def figures(bundle: Bundle, root: Path | None, part: Part, run: Path, each: int)
     """
     items = list(Public(root).recordings(part))
     calm = some_of(joined_up([item for item in items if item.normal]), each)
+    several = list(of_several(bundle, root, part))
     found: dict[str, list[Row]] = {}
-    injected = [
-        one for item in watched(calm, "injecting") for one in cases(bundle.model, [item], 2, ALPHA, seed_of(item))
-    ]
-    _add(found, "injections that made a window novel", ((one.wearer, float(one.told)) for one in injected))
-    told = [one for one in injected if one.told and one.why.account is not None]
-    for name, of in PLACES.items():
-        _add(found, name, ((one.wearer, of(one)) for one in told if not np.isnan(of(one))))
+    told = _placed(found, bundle, [item for item in calm if len(item.recording.positions) == 1], 2)
+    told += _placed(found, bundle, several, SEVERAL_EACH)
     falls = list(alarms(bundle, some_of([item for item in items if not item.normal], each)))
-    subjects = [Subject(one.wearer, one.judge, one.judged, one.window, one.why, one.explainer) for one in told] + falls
-    _hanging(found, subjects, _student(run, bundle))
-    _resolved(found, bundle, some_of(items, each))
+    of_each = fewest(told, each)
+    subjects = [
+        Subject(one.wearer, one.judge, one.judged, one.window, one.why, one.explainer) for one in of_each
+    ] + falls
+    _hanging(found, subjects, peers(run, bundle))
+    doubts = _resolved(found, bundle, some_of(items, each))
     _adding_up(found, bundle, everything(bundle, root))
-    _cost(found, falls[: 10 * each])
+    _cost(found, {"an alarm": falls[: 10 * each], "a doubt": doubts[: 10 * each]})
     return found
+
+
+def of_several(bundle: Bundle, root: Path | None, part: Part) -> Iterator[Labelled]:
+    """Normal wear of several positions, of every dataset: of whoever is of that part."""
+    kept = (item for item in everything(bundle, root) if item.normal and split(item.recording.wearer) == part)
+    for item in joined_up(list(kept)):
+        times = item.recording.times_s
+        if len(item.recording.positions) > 1 and len(times) and SHORTEST_S <= times[-1] - times[0] <= LONGEST_S:
+            yield item
+
+
+def fewest(told: Sequence[Case], each: int) -> list[Case]:
+    """At most so many of each wearer, as they come."""
+    count = Counter[str]()
+    kept = []
+    for one in told:
+        count[one.wearer] += 1
+        if count[one.wearer] <= each:
+            kept.append(one)
+    return kept
 
 
 def markdown(found: dict[str, list[Row]]) -> str:
@@ -243,21 +267,52 @@ PLACES: dict[str, Callable[[Case], float]] = {
 }
 
 
-def _hanging(found: dict[str, list[Row]], subjects: Sequence[Subject], student: Student | None) -> None:
+def _placed(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled], each: int) -> list[Case]:
+    """Injections into recordings: where they are told, and those that were."""
+    injected = [
+        one for item in watched(items, "injecting") for one in cases(bundle.model, [item], each, ALPHA, seed_of(item))
+    ]
+    _add(found, "injections that made a window novel", ((one.wearer, float(one.told)) for one in injected))
+    told = [one for one in injected if one.told and one.why.account is not None]
+    for name, of in PLACES.items():
+        _add(found, name, ((one.wearer, of(one)) for one in told if not np.isnan(of(one))))
+    return told
+
+
+Peers = dict[str, Callable[[Retrial, int], Strange]]
+"""Name -> the score whose gradients stand beside the shares."""
+
+
+def peers(run: Path, bundle: Bundle) -> Peers:
+    """The student and the teacher of a run; none where there is no such run: then gradients are left out."""
+    segments = bundle.model.layout.segments
+    try:
+        student = load_student(run / "weights.npz", segments)
+        teacher = of_teacher(*load_teacher(run / "teacher.npz"))
+    except TrainingError as error:
+        print(f"no integrated gradients: {error}")
+        return {}
+    return {
+        "gradients of the teacher": lambda retrial, parts: teacher,
+        "gradients of the student": lambda retrial, parts: of_student(student, retrial, parts),
+    }
+
+
+def _hanging(found: dict[str, list[Row]], subjects: Sequence[Subject], gradients: Peers) -> None:
     """Deletion and insertion, interventions, stability."""
     rng = np.random.default_rng(2)
     for one in watched(subjects, "deleting"):
         retrial = one.retrial()
         expected = replaced(retrial, one.explainer)
         ways = {"shares": _shares(one.why, retrial), "random": rng.random((3, one.why.segments))}
-        if student is not None:
-            ways["integrated gradients"] = integrated_gradients(student, retrial, expected)
+        for name, score in gradients.items():
+            ways[name] = integrated_gradients(score(retrial, one.why.segments), retrial, expected, one.why.segments)
         found_areas = {name: areas(retrial, expected, shares) for name, shares in ways.items()}
         for name, each in found_areas.items():
             _add_areas(found, name, one.wearer, each)
-        if student is not None:
-            less = found_areas["shares"].deletion - found_areas["integrated gradients"].deletion
-            _add(found, "deletion, shares less integrated gradients", [(one.wearer, less)] * int(np.isfinite(less)))
+        for name in gradients:
+            less = found_areas["shares"].deletion - found_areas[name].deletion
+            _add(found, f"deletion, shares less {name}", [(one.wearer, less)] * int(np.isfinite(less)))
         labels = one.judged.verdicts.labels[one.window]
         if labels[NOVELTY] and labels.sum() == 1:
             works = one.why.intervention is not None and bool(one.why.intervention.labels[NORMAL])
@@ -291,18 +346,18 @@ def _stable(one: Subject, rng: np.random.Generator) -> float:
     )
 
 
-def _resolved(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled]) -> None:
-    """Of the abstentions, at most three a recording."""
+def _resolved(found: dict[str, list[Row]], bundle: Bundle, items: Sequence[Labelled]) -> list[Subject]:
+    """Of the abstentions, at most three a recording; returns them."""
+    doubts = []
     for item in watched(items, "doubts"):
         judge, judged = judged_of(bundle, item.recording)
         for window in np.flatnonzero(judged.verdicts.labels.sum(axis=1) > 1)[:3]:
-            resolution = explained(item.recording, judge, judged, int(window)).why.resolution
-            works = resolution is not None and resolution.labels.sum() == 1
-            _add(
-                found,
-                "abstentions with a cause and a resolution that was tried",
-                [(item.recording.wearer, float(works))],
-            )
+            one = explained(item.recording, judge, judged, int(window))
+            works = one.why.resolution is not None and one.why.resolution.labels.sum() == 1
+            name = "abstentions with a cause and a resolution that was tried"
+            _add(found, name, [(item.recording.wearer, float(works))])
+            doubts.append(one)
+    return doubts
 
 
 def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Iterable[Labelled]) -> None:
@@ -320,26 +375,39 @@ def _adding_up(found: dict[str, list[Row]], bundle: Bundle, items: Iterable[Labe
             )
 
 
-def _cost(found: dict[str, list[Row]], subjects: Sequence[Subject]) -> None:
-    """Milliseconds of process time, explained once more when all is warm."""
-    for one in subjects:
+def _cost(found: dict[str, list[Row]], subjects: dict[str, list[Subject]]) -> None:
+    """Milliseconds of process time when all is warm, beside one call of the network on one row."""
+    for kind, each in subjects.items():
+        for one in each:
+            retrial, explain = one.retrial(), one.explainer.explain
+            took = {
+                f"explaining {kind}": least_ms(lambda: explain(one.judged, one.window, one.why.positions)),  # noqa: B023
+                "one row read by the network": least_ms(lambda: read_one(retrial)),  # noqa: B023
+            }
+            if retrial.leading >= 0:
+                took["the decomposition alone"] = least_ms(lambda: taken_apart(retrial))  # noqa: B023
+            for name, cost in took.items():
+                _add(found, f"cost, ms: {name}", [(one.wearer, cost)])
+
+
+def least_ms(work: Callable[[], object]) -> float:
+    """The least of `REPEATS`, in process time."""
+    took = []
+    for _ in range(REPEATS):
         began = time.process_time()
-        one.explainer.explain(one.judged, one.window, one.why.positions)
-        whole = time.process_time()
-        retrial = one.retrial()
-        ready = time.process_time()
-        decompose(retrial.anatomy, retrial.family, retrial.leading, one.judge.model.prototypes)
-        _add(found, "cost of an explanation, ms", [(one.wearer, 1000 * (whole - began))])
-        _add(found, "cost of the decomposition alone, ms", [(one.wearer, 1000 * (time.process_time() - ready))])
+        work()
+        took.append(1000 * (time.process_time() - began))
+    return min(took)
 
 
-def _student(run: Path, bundle: Bundle) -> Student | None:
-    """None where there is no such run: then gradients are left out."""
-    try:
-        return load_student(run / "weights.npz", bundle.model.layout.segments)
-    except TrainingError as error:
-        print(f"no integrated gradients: {error}")
-        return None
+def read_one(retrial: Retrial) -> object:
+    """One row: features, the network, the nearest prototype."""
+    return retrial.judge.scorer.read(retrial.judged.windows.samples_g[retrial.rows[:1]], retrial.family[:1])
+
+
+def taken_apart(retrial: Retrial) -> object:
+    """The exact decomposition."""
+    return decompose(retrial.anatomy, retrial.family, retrial.leading, retrial.judge.model.prototypes)
 
 
 def _add(found: dict[str, list[Row]], name: str, rows: Sequence[Row] | Iterator[Row]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from agent.doctor.brokers import look_at_events_broker, look_at_ingest_broker
 from agent.doctor.finding import Finding, Look
 from agent.doctor.installation import look_at_runtime_package
-from agent.doctor.model import look_at_bundle, look_at_provider
+from agent.doctor.model import look_at_bundle, look_at_provider, look_at_trust
 from agent.doctor.outbox import look_at_outbox
 from agent.doctor.permissions import look_at_permissions
 from agent.doctor.resources import look_at_disk, look_at_memory, look_at_state
@@ -16,6 +16,7 @@ CHECKS: dict[str, Callable[[Look], Iterator[Finding]]] = {
     "extra": look_at_runtime_package,
     "permissions": look_at_permissions,
     "bundle": look_at_bundle,
+    "trust": look_at_trust,
     "provider": look_at_provider,
     "state": look_at_state,
     "disk": look_at_disk,

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from agent.bundle import default_bundle_path, open_bundle, open_runtime
 from agent.doctor.finding import Fault, Finding, Look
 from agent.errors import AgentError
 from agent.shelf import keyring_of
+from agent.signature import trusted_root
 
 SIGN = "have the bundle signed, and name its publisher's root.json under trust (deploy/updates.md)"
+RENEW = "the publisher renews it (`python -m export rotate`); is this gateway's clock right?"
+SOON_DAYS = 60
 REFUSALS: tuple[tuple[str, Fault, str], ...] = (
     ("update the agent", "bundle_too_new", "update the agent, or take a bundle of its generation"),
     ("golden", "golden_differs", "choose another runtime; the numbers that were tested are not these: report it"),
@@ -31,6 +35,27 @@ def look_at_bundle(look: Look) -> Iterator[Finding]:
         yield Finding("bundle", "warn", told, SIGN, "bundle_unsigned")
     else:
         yield Finding("bundle", "ok", told)
+
+
+def look_at_trust(look: Look) -> Iterator[Finding]:
+    """The root that updates rest on holds today: where it has expired, bundles start, and none can be fetched."""
+    if not look.settings.trust or find_spec("tuf") is None:
+        yield Finding("trust", "ok", "no publisher's root to look at: only the bundle of the package is taken")
+        return
+    keyring = keyring_of(look.settings)
+    try:
+        root = trusted_root(Path(look.settings.trust), keyring.history).signed
+    except AgentError as error:
+        yield Finding("trust", "fail", str(error), "copy the publisher's root.json there again", "trust_unreadable")
+        return
+    left_days = (root.expires.timestamp() - look.machine.now_s()) / 86_400
+    told = f"root {root.version} of the publisher, until {root.expires:%Y-%m-%d}"
+    if left_days < 0:
+        yield Finding("trust", "fail", f"{told}: expired; no update is taken", RENEW, "trust_expired")
+    elif left_days < SOON_DAYS:
+        yield Finding("trust", "warn", f"{told}: {left_days:.0f} days", RENEW, "trust_expires_soon")
+    else:
+        yield Finding("trust", "ok", told)
 
 
 def look_at_provider(look: Look) -> Iterator[Finding]:

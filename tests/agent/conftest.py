@@ -90,10 +90,10 @@ class Invented:
 
 
 def _norms(rng: np.random.Generator, families: Sequence[str]) -> Norms:
-    """Only thigh and ankle can tremble."""
-    scale = rng.uniform(0.5, 2, (len(families), MERGED + 1)) * [90, 1, 0.4, 1]
-    scale[[name not in ("thigh", "ankle") for name in families], FREEZING] = np.nan
-    return Norms(rng.uniform(0, 1, scale.shape) * [60, 1, -2, 0.5], scale)
+    """Wrists have no freezing part."""
+    scale = rng.uniform(0.5, 2, (len(families), MERGED + 1)) * [90, 1, 0.8, 1]
+    scale[[name == "wrist" for name in families], FREEZING] = np.nan
+    return Norms(rng.uniform(0, 1, scale.shape) * [60, 1, 1, 0.5], scale)
 
 
 def _invented(seed: int = 0, *, wearers: int = 2, ends: int = 8, worn: Sequence[int] = (0, 1, 3, 4, 4)) -> Invented:
@@ -121,6 +121,7 @@ def _invented(seed: int = 0, *, wearers: int = 2, ends: int = 8, worn: Sequence[
         context_weight=0.3,
         echo=0.8,
         known=known,
+        legs=np.array([name in ("thigh", "ankle") for name in layout.families]),
     )
     stream, owner = wearer * len(worn) + place, end * wearers + wearer
     rows = Rows(samples.astype(np.float32), np.array(worn)[place], stream, owner, layout.hop_s * end, np.zeros(m))

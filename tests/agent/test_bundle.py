@@ -220,11 +220,19 @@ def test_norms_that_are_missing_are_named(copy):
 
 
 def test_families_that_cannot_freeze_have_no_scale_and_that_is_right(bundle, small_bundle):
-    legs = np.isfinite(arrays(small_bundle, "prototypes.npz")["freezing_scale"])
-    assert dict(zip(bundle.model.layout.families, legs.tolist(), strict=True)) == {
-        "wrist": False, "waist": False, "chest": False, "thigh": True, "ankle": True
-    }  # fmt: skip
-    assert [len(known.parts[2]) > 0 for known in bundle.model.calibration.families] == legs.tolist()
+    families = bundle.model.layout.families
+    limbs = np.isfinite(arrays(small_bundle, "prototypes.npz")["freezing_scale"])
+    assert [name for name, one in zip(families, limbs, strict=True) if not one] == ["wrist"]
+    legs = bundle.model.prototypes.legs.tolist()
+    assert [name for name, leg in zip(families, legs, strict=True) if leg] == ["thigh", "ankle"]
+    assert [len(known.parts[2]) > 0 for known in bundle.model.calibration.families] == legs
+
+
+def test_legs_must_fit_the_families_and_may_be_left_out(copy):
+    change(copy, "prototypes.npz", legs=np.ones(3, np.bool_))
+    assert "shapes do not fit" in refusal(copy)
+    change(copy, "prototypes.npz", legs=None)
+    assert open_bundle(copy, examine=False).model.prototypes.legs is None
 
 
 HEAD = ("first", "first_bias", "second", "second_bias", "last", "last_bias")

@@ -67,12 +67,12 @@ def faults(findings: list[Finding]) -> list[str]:
 # --- the report --------------------------------------------------------------------------------------------
 
 
-def test_it_looks_at_seventeen_things(tmp_path):
+def test_it_looks_at_eighteen_things(tmp_path):
     path = tmp_path / "agent.toml"
     path.write_text(f'state_dir = "{tmp_path}"\n[broker]\nhost = "127.0.0.1"\nport = 1\n')
     names = list(dict.fromkeys(finding.name for finding in doctor.examine(path)))
     assert names == ["python", "packages", "settings", *CHECKS]
-    assert len(names) == 17
+    assert len(names) == 18
 
 
 def test_every_fault_comes_with_what_to_do():
@@ -248,6 +248,25 @@ def test_one_altered_byte_is_found(found, copy):
 
 def test_a_bundle_that_nobody_signed_is_named_as_such(found, copy):
     assert faults(found("bundle", bundle=str(copy))) == ["bundle_unsigned"]
+
+
+@pytest.mark.parametrize(("days", "fault"), [(100, ""), (30, "trust_expires_soon"), (-1, "trust_expired")])
+def test_a_root_of_the_publisher_that_expires_is_told_before_and_after(found, tmp_path, days, fault):
+    keys = pytest.importorskip("export.keys", reason="NOT TESTED: needs the extra `veille[update]`")
+    from agent.signature import trusted_root
+
+    keys.make_keys(tmp_path / "keys")
+    anchor = tmp_path / "keys" / "root.json"
+    until_s = trusted_root(anchor).signed.expires.timestamp()
+    findings = found("trust", Machine(now_s=lambda: until_s - days * 86_400), trust=str(anchor))
+    assert faults(findings) == [fault]
+
+
+def test_a_trust_that_is_no_root_file_is_told(found, tmp_path):
+    pytest.importorskip("tuf", reason="NOT TESTED: needs the extra `veille[update]`")
+    (tmp_path / "root.json").write_text("{}")
+    assert faults(found("trust", trust=str(tmp_path / "root.json"))) == ["trust_unreadable"]
+    assert faults(found("trust")) == [""]
 
 
 @pytest.mark.parametrize("fields", [{"schema": "veille-bundle/2"}, {"minimum_agent": "99.0.0"}])

@@ -1,6 +1,7 @@
 """A row's score is its own and its past's, higher = stranger, NaN where too much is missing, merged as it says."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from agent.past import LAGS
 from agent.records import FALL, FREEZING, OPEN, PARTS
 from agent.runtime import LARGEST_BATCH, Answer
 from agent.score import ECHOES, FAINT, LARGEST, LEAK, MERGED, MOST, MOST_MISSING, SHARED, Norms, Rows, Scorer, merge
-from agent.tremble import freeze_bands
+from agent.tremble import MOVING, freeze_bands
+from agent.usual import DRAWN, FORGET
 
 
 def naively(made, i):
@@ -34,12 +36,23 @@ def naively(made, i):
         found = np.flatnonzero((rows.stream == rows.stream[row]) & np.isclose(rows.end_s, then_s))
         return int(found[0]) if len(found) else None
 
+    def bands(row):
+        x, y, z, magnitude = freeze_bands(rows.samples_g[row : row + 1], made.layout.rate_hz)[0]
+        return ((x + y + z) / 3 + magnitude) / 2
+
     def freezing(row):
-        past = [n for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1))) if n is not None]
-        indices = [freeze_bands(rows.samples_g[n : n + 1], made.layout.rate_hz)[0].sum(axis=1) for n in past]
-        return (np.mean([(x[:3].mean() + x[3]) / 2 for x in indices]) - norms.median[rows.family[row], FREEZING]) / (
-            norms.scale[rows.family[row], FREEZING]
-        )
+        heard = [
+            None if n is None else bands(n).sum() for n in (row, *(earlier(row, lag) for lag in range(1, LAGS + 1)))
+        ]
+        pairs = [np.mean([v for v in pair if v is not None]) for pair in pairwise(heard) if pair[0] is not None]
+        total = weight = 0.0
+        for n in np.flatnonzero((rows.stream == rows.stream[row]) & (rows.end_s < rows.end_s[row])):
+            trembling, stepping = bands(n)
+            if trembling - stepping > MOVING:
+                total, weight = total * (1 - 1 / FORGET) + trembling + stepping, weight * (1 - 1 / FORGET) + 1
+        usual = total / (DRAWN + weight)
+        median, scale = norms.median[rows.family[row], FREEZING], norms.scale[rows.family[row], FREEZING]
+        return (max(pairs) - usual - median) / scale
 
     before = [earlier(i, lag) for lag in range(1, LAGS + 1)]
     heard = [(lag, strange(n)) for lag, n in enumerate(before[:ECHOES], 1) if n is not None]
@@ -49,8 +62,9 @@ def naively(made, i):
     one = np.maximum(np.concatenate(inputs) @ head.first + head.first_bias, 0)
     logit = np.maximum(one @ head.second + head.second_bias, 0) @ head.last + head.last_bias
     fall = (logit - norms.median[rows.family[i], FALL]) / norms.scale[rows.family[i], FALL]
-    legs = [n for n in np.flatnonzero(rows.owner == rows.owner[i]) if rows.family[n] in (3, 4)]
-    trembles = np.mean([freezing(n) for n in legs]) if legs else -np.inf
+    window = np.flatnonzero(rows.owner == rows.owner[i])
+    limbs = [freezing(n) for n in window if rows.family[n] != 0]
+    trembles = sum(limbs) / np.sqrt(len(limbs)) if np.isin(rows.family[window], (3, 4)).any() else -np.inf
     return max([strange(i), *echoes]), fall, trembles
 
 
@@ -84,7 +98,8 @@ def test_without_legs_nobody_freezes_and_the_rest_is_merged(invented):
     scores, anatomy = made.some(~np.isin(made.rows.family, (3, 4))).scored()
     assert (scores.parts[:, FREEZING] == -np.inf).all()
     assert not anatomy.weight[:, FREEZING].any()
-    assert not anatomy.reading.trembling.any()
+    assert (anatomy.own_limb == -np.inf).all()  # the trunk alone has no say
+    assert not anatomy.limbs.any()
     assert np.isfinite(scores.score).all()
 
 

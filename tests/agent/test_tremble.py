@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.tremble import FLOOR, STEPPING_HZ, TREMBLING_HZ, freeze_bands
+from agent.tremble import FLOOR, MOVING, SHARES, STEPPING_HZ, TREMBLING_HZ, freeze_bands, held, moving
 
 RATE_HZ = 50.0
 SAMPLES = 128
@@ -91,3 +91,33 @@ def test_it_agrees_with_a_fourier_sum_by_hand_for_odd_and_even_windows(seed, sam
     for row in range(2):
         four = [*samples_g[row].astype(float), np.linalg.norm(samples_g[row].astype(float), axis=0)]
         assert found[row] == pytest.approx([by_hand(values, rate_hz) for values in four], abs=1e-4)
+
+
+def test_stepping_and_trembling_move_and_a_still_sensor_does_not():
+    noise = np.random.default_rng(1).normal(0, 0.005, (1, 3, SAMPLES))
+    rows = np.concatenate([swing(1.5, axis=2), swing(5, axis=2), swing(5, size_g=0.0) + noise]).astype(np.float32)
+    assert moving(freeze_bands(rows, RATE_HZ) * SHARES).tolist() == [True, True, False]
+    assert MOVING > 0
+
+
+def pairs(now, before, known):
+    lasts, share = held(np.array([now]), np.array([before], float), np.array([known], bool))
+    return lasts[0], share[0]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "known", "lasts", "share"),
+    [
+        (1.0, [0, 0, 0], [0, 0, 0], 1.0, 1.0),  # a stream's first window stands for itself
+        (1.0, [3, 0, 0], [1, 0, 0], 3.0, 0.0),  # so does the oldest that is known
+        (4.0, [2, 0, 0], [1, 1, 1], 3.0, 0.5),
+        (0.0, [0, 4, 2], [1, 1, 1], 3.0, 0.0),  # a freeze holds on while the latest windows look calm
+        (2.0, [9, 9, 1], [0, 0, 1], 2.0, 1.0),  # what is not known has no say
+    ],
+)
+def test_the_strongest_pair_of_neighbours_decides(now, before, known, lasts, share):
+    assert pairs(now, before, known) == (lasts, share)
+
+
+def test_a_lone_jolt_counts_half():
+    assert pairs(2.0, [0, 0, 0], [1, 1, 1])[0] == 1.0

@@ -80,7 +80,8 @@ def agent(tmp_path, mosquitto):
             f'site = "ward"\ngateway = "gw"\nstate_dir = "{tmp_path / "state"}"\nhealth_s = 0.1\n{more}'
             f"[broker]\n{broker}[ingest]\n{broker}{update}"
         )
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what pip installs is compiled: a start only reads it
         command = [sys.executable, "-m", "agent", "run", "--config", str(config)]
         children.append(subprocess.Popen(command, cwd=ROOT, env=environment))
         return children[-1]

@@ -14,7 +14,7 @@ from agent.layout import POSITIONS, Layout  # noqa: E402
 from agent.manifest import CARD  # noqa: E402
 from export.__main__ import main as export  # noqa: E402
 from export.families import of_families, served  # noqa: E402
-from export.make import _corpus  # noqa: E402
+from export.make import corpus_of  # noqa: E402
 from training.__main__ import main as train  # noqa: E402
 from training.errors import TrainingError  # noqa: E402
 from training.record import read_record  # noqa: E402
@@ -55,6 +55,23 @@ def test_a_folder_of_wrists_becomes_a_bundle_that_replays_and_refuses_other_posi
     assert (tmp_path / "bundle").stat().st_mode & 0o777 == 0o755
 
 
+def test_calibrated_anew_a_bundle_stays_as_it_is_and_another_run_is_refused(folder, run, tmp_path, capsys):
+    path = tmp_path / "bundle"
+    assert export([str(run), str(path), "--folder", str(folder)]) == 0
+    before = {name: dict(np.load(path / name)) for name in ("prototypes.npz", "calibration.npz", "golden.npz")}
+    network = (path / "model.onnx").read_bytes()
+    again = [str(run), str(path), "--folder", str(folder), "--renew-calibration"]
+    assert export(again) == 0
+    for name, arrays in before.items():
+        after = np.load(path / name)
+        assert all(np.allclose(after[key], values, equal_nan=True) for key, values in arrays.items())
+    assert (path / "model.onnx").read_bytes() == network
+    manifest = (path / "bundle.json").read_text()
+    (path / "bundle.json").write_text(manifest.replace(read_record(run).commit, "0" * 40))
+    assert export(again) == 2
+    assert "name the run that the bundle was made from" in capsys.readouterr().err
+
+
 def test_the_run_record_names_commit_configuration_data_seed_device_and_figures(run, folder):
     record = read_record(run)
     assert len(record.commit) == 40
@@ -72,20 +89,20 @@ def test_the_run_must_be_exported_with_the_data_it_learnt_from(run, folder, caps
     assert "name it with --folder" in capsys.readouterr().err
     public = msgspec.structs.replace(read_record(run), data=[])
     with pytest.raises(TrainingError, match="leave --folder"):
-        _corpus(public, None, folder, LAYOUT)
+        corpus_of(public, None, folder, LAYOUT)
 
 
 def test_who_trained_never_calibrates_even_when_the_folder_changed(run, own_folder, tmp_path):
     other = own_folder(tmp_path / "ours", NAMES)
     record = read_record(run)
-    assert not set(record.wearers) & _calibrating(_corpus(record, None, other, LAYOUT))
+    assert not set(record.wearers) & _calibrating(corpus_of(record, None, other, LAYOUT))
     trained = record.wearers[0].removeprefix("own-")
     text = (other / "wearers.csv").read_text().splitlines()
     parts = ["part", *("calibrate" if line.split(",")[1] == trained else "" for line in text[1:])]
     lines = [f"{line},{part}" for line, part in zip(text, parts, strict=True)]
     (other / "wearers.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(TrainingError, match=f"own-{trained} trained this run and would calibrate it"):
-        _corpus(record, None, other, LAYOUT)
+        corpus_of(record, None, other, LAYOUT)
 
 
 def _calibrating(corpus):

@@ -83,10 +83,10 @@ def test_a_form_ships_where_it_loses_little_and_agrees(figure, value, ships):
 
 
 def test_where_nobody_fell_only_the_agreement_is_asked_for():
-    from export.make import _finite
+    from export.make import finite
 
     _, score = drawn()
-    found = _finite(figures(np.zeros(400, np.bool_), {"fp32": score, "int8": score, "litert_int8": -score}))
+    found = finite(figures(np.zeros(400, np.bool_), {"fp32": score, "int8": score, "litert_int8": -score}))
     assert not any(name.startswith("roc_auc") for name in found)
     assert holds(found, "int8")
     assert not holds(found, "litert_int8")

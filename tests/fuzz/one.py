@@ -1,7 +1,7 @@
-"""One target under atheris, in a process of its own: `python -m tests.fuzz.one NAME INPUTS FOLDER`.
+"""One target under atheris, in a process of its own: `python -m tests.fuzz.one NAME INPUTS FOLDER TURN`.
 
-What is worth keeping goes into FOLDER/NAME-corpus. Writes FOLDER/NAME.json when that many inputs are through; a finding lies in FOLDER/NAME-crash-*, a hang in
-FOLDER/NAME-timeout-*.
+What is worth keeping goes into FOLDER/NAME-corpus. When all inputs are through FOLDER/NAME-TURN.json is written; a
+finding lies in FOLDER/NAME-crash-*, a hang in FOLDER/NAME-timeout-*.
 """
 
 import json
@@ -41,20 +41,20 @@ class Counted:
             os._exit(0)
 
 
-def main(name: str, inputs: int, folder: Path) -> None:
+def main(name: str, inputs: int, folder: Path, turn: int) -> None:
     logging.disable(logging.CRITICAL)
     where = TARGETS[name]
     with atheris.instrument_imports(include=list(where.watched)):
         target = where.make()
     corpus = folder / f"{name}-corpus"
-    corpus.mkdir()
+    corpus.mkdir(exist_ok=True)
     for number, seed in enumerate(target.seeds()):
         (corpus / f"seed-{number}").write_bytes(seed)
     words = folder / f"{name}.dict"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words) or '"\\x00"\n')
-    options = [f"-seed={SEED}", f"-timeout={HANG_S}", "-rss_limit_mb=2048", f"-max_len={target.most_bytes}"]
+    options = [f"-seed={SEED + turn}", f"-timeout={HANG_S}", "-rss_limit_mb=2048", f"-max_len={target.most_bytes}"]
     options += [f"-artifact_prefix={folder / name}-", "-print_final_stats=0", f"-dict={words}"]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], Counted(target, inputs, folder / f"{name}.json"))
+    atheris.Setup([sys.argv[0], *options, str(corpus)], Counted(target, inputs, folder / f"{name}-{turn}.json"))
     atheris.Fuzz()
 
 
@@ -63,4 +63,4 @@ def _escaped(word: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))

@@ -76,8 +76,12 @@ class Gateway:
         )
         self.shelf = Shelf(self.folder / "bundles", self.opened, self.clock, self.audit)
         self.agent = Shadowed(
-            self.stream, self.outbox, self.counters, self.settings, self.shelf, timer=self.clock.now_s
+            self.stream, self.outbox, self.counters, self.settings, self.shelf, self.clock.now_s, self.open_now
         )
+
+    def open_now(self, work) -> None:
+        """The clock of these tests does not wait for a thread."""
+        work()
 
     def opened(self, folder: Path | None):
         return open_bundle(folder or default_bundle_path(), keyring=self.keyring)
@@ -187,6 +191,7 @@ def test_a_good_bundle_is_a_shadow_then_on_trial_then_in_service(gateway, made):
     assert examine(gateway.folder / "audit").faults == []
 
 
+@pytest.mark.slow
 def test_the_same_model_under_another_name_gives_the_same_verdicts(gateway, made):
     gateway.run(30)
     gateway.offer(made("twin"))
@@ -199,6 +204,7 @@ def test_the_same_model_under_another_name_gives_the_same_verdicts(gateway, made
     assert found["alarms"]["old"] - found["alarms"]["both"] <= 1
 
 
+@pytest.mark.slow
 def test_while_it_is_a_shadow_nothing_of_it_is_published_or_counted(gateway, made):
     gateway.run(30)
     digest = gateway.offer(made("good"))
@@ -211,6 +217,7 @@ def test_while_it_is_a_shadow_nothing_of_it_is_published_or_counted(gateway, mad
     assert [event.id for event in alone.outbox.events] == [event.id for event in gateway.outbox.events]
 
 
+@pytest.mark.slow
 def test_no_window_is_lost_by_the_switch(gateway, made):
     gateway.run(30)
     digest = gateway.offer(made("good"))
@@ -221,6 +228,7 @@ def test_no_window_is_lost_by_the_switch(gateway, made):
     assert abs(alone.counters.counts["windows"] - gateway.counters.counts["windows"]) <= 1
 
 
+@pytest.mark.slow
 def test_events_are_whole_stories_over_a_switch(gateway, made):
     digest = gateway.offer(made("good"))
     gateway.run(800)
@@ -247,6 +255,7 @@ def test_a_bundle_that_alarms_always_never_speaks(gateway, made, shifted):
     assert len(gateway.said("refused")) == 1  # and is not tried again and again
 
 
+@pytest.mark.slow
 def test_a_bundle_that_never_alarms_never_speaks_either(tmp_path, keyring, made, shifted):
     (tmp_path / "state").mkdir()
     falls = [one for one in DAY if one.kind in ("walking", "fall", "lying", "getting_up")]
@@ -275,6 +284,7 @@ def on_trial(gateway, made) -> str:
     return digest
 
 
+@pytest.mark.slow
 def test_an_exception_on_trial_is_the_last_one_and_no_packet_is_lost(gateway, made, monkeypatch):
     digest = on_trial(gateway, made)
 
@@ -292,6 +302,7 @@ def test_an_exception_on_trial_is_the_last_one_and_no_packet_is_lost(gateway, ma
     assert abs(alone.counters.counts["windows"] - gateway.counters.counts["windows"]) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("illness", ["flood", "cannot score", "slow"])
 def test_bad_health_on_trial_gives_way_within_a_minute(gateway, made, monkeypatch, illness):
     digest = on_trial(gateway, made)
@@ -321,6 +332,7 @@ def test_bad_health_on_trial_gives_way_within_a_minute(gateway, made, monkeypatc
     assert gateway.shelf.service.refused[digest].reason == reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["on trial", "in service"])
 def test_somebody_may_want_the_one_before_at_any_time(gateway, made, when):
     digest = on_trial(gateway, made)
@@ -339,6 +351,7 @@ def test_somebody_may_want_the_one_before_at_any_time(gateway, made, when):
     assert gateway.agent.bundle.origin == "shipped"
 
 
+@pytest.mark.slow
 def test_a_full_outbox_is_no_illness_and_the_switch_waits_for_it(gateway, made):
     gateway.run(30)
     digest = gateway.offer(made("good"))
@@ -355,6 +368,7 @@ def test_a_full_outbox_is_no_illness_and_the_switch_waits_for_it(gateway, made):
     assert gateway.said("refused") == []
 
 
+@pytest.mark.slow
 def test_a_shadow_that_is_only_to_be_compared_does_not_take_over(gateway, made):
     gateway.run(30)
     digest = gateway.offer(made("good"), switch=False)
@@ -368,6 +382,7 @@ def test_a_shadow_that_is_only_to_be_compared_does_not_take_over(gateway, made):
     assert gateway.phase == "on trial"
 
 
+@pytest.mark.slow
 def test_a_shadow_run_in_which_nobody_was_heard_shows_nothing(tmp_path, keyring, made):
     (tmp_path / "state").mkdir()
 
@@ -379,6 +394,53 @@ def test_a_shadow_run_in_which_nobody_was_heard_shows_nothing(tmp_path, keyring,
     gateway.offer(made("good"))
     gateway.run(1000)
     assert gateway.phase == "in service, another is its shadow"
+
+
+def test_while_another_bundle_is_opened_the_watching_goes_on(gateway, made, monkeypatch):
+    """However long that takes: each step feeds the watchdog, and judges."""
+    import threading
+
+    may_open, began = threading.Event(), threading.Event()
+    opened = gateway.opened
+
+    def slow(folder):
+        began.set()
+        assert may_open.wait(60)
+        return opened(folder)
+
+    threads = []
+    monkeypatch.setattr(
+        gateway, "open_now", lambda work: threads.append(threading.Thread(target=work)) or threads[-1].start()
+    )
+    gateway.start()
+    gateway.run(30)
+    digest = gateway.offer(made("good"))
+    monkeypatch.setattr(gateway.shelf, "_open", slow)
+    windows = gateway.counters.counts["windows"]
+    gateway.run(100)
+    assert began.wait(60)
+    assert gateway.phase == "in service"
+    assert gateway.counters.counts["windows"] > windows + 150
+    may_open.set()
+    threads[0].join(60)
+    gateway.run(5)
+    assert gateway.phase == "in service, another is its shadow"
+    assert gateway.said("shadow run begins")[0]["digest"] == digest
+
+
+@pytest.mark.slow
+def test_the_one_before_that_cannot_be_opened_any_more_gives_way_to_that_of_the_settings(gateway, made):
+    first = on_trial(gateway, made)
+    gateway.run(260)
+    second = gateway.offer(made("better"))
+    gateway.run(600, until=lambda: gateway.agent.bundle.digest == second)
+    gateway.run(260)
+    assert (gateway.shelf.service.digest, gateway.shelf.service.before) == (second, first)
+    (gateway.folder / "bundles" / first / "model.onnx").write_bytes(b"")
+    gateway.shelf.make_offer(second, back=True)
+    gateway.run(10)
+    assert gateway.agent.bundle.origin == "shipped"
+    assert gateway.shelf.service.digest == ""
 
 
 def test_an_offer_that_cannot_be_opened_is_refused_and_named(gateway, made, tmp_path):
@@ -394,6 +456,7 @@ def test_an_offer_that_cannot_be_opened_is_refused_and_named(gateway, made, tmp_
 # --- starts -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_with_the_trial_and_the_old_one_stands_by(gateway, made):
     digest = on_trial(gateway, made)
     gateway.agent.close(gateway.clock.now_s())
@@ -414,6 +477,7 @@ def test_a_bundle_that_kills_the_agent_twice_in_its_trial_is_given_up(gateway, m
     assert "killed or crashed 2 times" in gateway.agent.health()["bundle"]["switches"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_clean_restarts_in_the_trial_are_nobodys_fault(gateway, made):
     digest = on_trial(gateway, made)
     for _ in range(5):
@@ -422,6 +486,7 @@ def test_clean_restarts_in_the_trial_are_nobodys_fault(gateway, made):
         assert gateway.agent.bundle.digest == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"spoilt", None])
 def test_a_bundle_that_is_spoilt_on_the_disk_gives_way_to_the_one_of_the_package(gateway, made, damage):
     digest = on_trial(gateway, made)
@@ -454,6 +519,7 @@ def test_without_a_repository_in_the_settings_nothing_of_all_this_is_there(tmp_p
     assert [path.suffix for path in tmp_path.iterdir()] == [".state"]  # what is known of the wearers, and no more
 
 
+@pytest.mark.slow
 def test_each_bundle_keeps_what_it_has_learnt_of_the_wearers(gateway, made):
     digests = {gateway.agent.bundle.digest, on_trial(gateway, made)}
     gateway.agent.close(gateway.clock.now_s())
@@ -461,6 +527,7 @@ def test_each_bundle_keeps_what_it_has_learnt_of_the_wearers(gateway, made):
     assert kept == {f"wearers-{digest[:16]}" for digest in digests}
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_nothing_delays_the_switch_and_stops_nobody(gateway, made, monkeypatch):
     gateway.run(30)
     digest = gateway.offer(made("good"))
@@ -474,6 +541,7 @@ def test_a_disk_that_takes_nothing_delays_the_switch_and_stops_nobody(gateway, m
     assert gateway.agent.bundle.digest == digest
 
 
+@pytest.mark.slow
 def test_health_says_who_speaks_and_why_in_json(gateway, made):
     on_trial(gateway, made)
     told = json.loads(msgspec.json.encode(gateway.agent.health()))["bundle"]
