@@ -29,7 +29,7 @@ HEALTHY = (HEALTHY_MEAN - 1.96 * HEALTHY_SD, HEALTHY_MEAN + 1.96 * HEALTHY_SD)
 FALSE_EVENT_DAYS = 60.0
 """At most one false event in so many judged days, on average."""
 THRESHOLD = 30.0
-"""Of the e-detector. Simulated: one false event in 78 to 197 judged days, the fewer the more days differ, as small
+"""Of the e-detector. Simulated: one false event in 88 to 511 judged days, the more often the more days differ, as small
 changes are not told; `python -m training limbs --section change`, and a test at the 1 % level."""
 SHIFTS = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 """Sizes of change looked for, in spreads between days."""
@@ -210,12 +210,14 @@ class Standing:
     days: Days = field(default_factory=Days)
     told: float = 0.0
     """-1 = told to be below, 1 = above, 0 = not told."""
+    healthy: tuple[float, float] = HEALTHY
+    """Range of the ratio in healthy people."""
 
     def add(self, value: float) -> Interval | None:
-        """One more day's log ratio; the interval of the use ratio on the day on which it leaves the healthy range."""
+        """One more day's log ratio; the interval of the ratio on the day on which it leaves the healthy range."""
         self.days.add(value)
         ratio = in_ratio(self.days.always())
-        side = -1.0 if ratio.high < HEALTHY[0] else float(ratio.low > HEALTHY[1])
+        side = -1.0 if ratio.high < self.healthy[0] else float(ratio.low > self.healthy[1])
         if side in (0.0, self.told):
             return None
         self.told = side

@@ -55,9 +55,9 @@ class Contacts:
 
 
 def change(samples_g: Floats) -> Floats:
-    """(m, n) length of the change from the sample before, g; the first is 0."""
-    steps = np.linalg.norm(np.diff(samples_g, axis=2), axis=1)
-    return np.concatenate([np.zeros((len(steps), 1)), steps], axis=1)
+    """(m, n - 1) length of the change from sample to sample of (m, 3, n), g."""
+    steps: Floats = np.linalg.norm(np.diff(samples_g, axis=2), axis=1)
+    return steps
 
 
 def repeats(signal: Floats, low: int, high: int) -> Floats:
@@ -81,21 +81,21 @@ def stride_of(level: Floats, rate_hz: float) -> tuple[Floats, Booleans]:
     return np.where(known, lag, USUAL_STRIDE_S * rate_hz), known
 
 
-def contacts(samples_g: Floats, rate_hz: float) -> Contacts:
+def contacts(steps: Floats, length_g: Floats, rate_hz: float) -> Contacts:
     """Contacts in the middle second of each row.
 
     Args:
-        samples_g: (m, 3, `SEEN_S` * rate) one leg each, none missing.
+        steps: (m, `SEEN_S` * rate) one leg each: length of the change from the sample before, g; none missing.
+        length_g: (m, `SEEN_S` * rate) length of the acceleration.
         rate_hz: samples a second.
     """
-    steps = change(samples_g)
     level = np.log(steps + NOISE_G)
     stride, known = stride_of(level, rate_hz)
     row, quiet = _falls(level, stride, rate_hz)
     at = _shocks(steps[row], quiet, stride[row])
     far = np.where(known[row], AIR[0] * stride[row], SLOW_AIR_S * rate_hz)
     swing = at - _rises(level[row], stride[row], at - far, at - AIR[1] * stride[row])
-    places, length = np.arange(steps.shape[1]), np.linalg.norm(samples_g[row], axis=1)
+    places, length = np.arange(steps.shape[1]), length_g[row]
     before, after = (seconds * rate_hz for seconds in PEAK_S)
     near = (places >= at[:, None] - before) & (places <= at[:, None] + after)
     peak = np.where(near, length, 0.0).max(axis=1, initial=0.0)
@@ -106,13 +106,15 @@ def _falls(level: Floats, stride: Floats, rate_hz: float) -> tuple[Integers, Int
     """Rows and places, within the middle second, at which loud falls to quiet."""
     fall = -_steps_up(level, np.round(SWING * stride), np.round(STANCE * stride))
     first, last = (round((CENTRE_S + more) * rate_hz) for more in (0, 1))
+    some = np.flatnonzero((fall[:, first:last] >= CONTRAST).any(axis=1))
+    fall, stride = fall[some], stride[some]
     best: Booleans = fall[:, first:last] >= CONTRAST
     for lag in range(1, round(APART * STRIDE_S[1] * rate_hz) + 1):
         near = (lag <= APART * stride)[:, None]
         best &= ~near | (fall[:, first:last] > fall[:, first - lag : last - lag])
         best &= ~near | (fall[:, first:last] >= fall[:, first + lag : last + lag])
     row, place = np.nonzero(best)
-    return row, place + first
+    return some[row], place + first
 
 
 def _steps_up(level: Floats, back: Floats, ahead: Floats) -> Floats:

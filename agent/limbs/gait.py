@@ -49,8 +49,8 @@ class Gait:
         self.upright = Upright()
         self.steps = Steps()
         self._seen = round(SEEN_S * layout.rate_hz)
-        self._recent: Floats = np.empty((0, 3, self._seen))
-        """(streams, 3, samples) the latest four seconds; NaN = not heard."""
+        self._recent: Floats = np.empty((0, 2, self._seen))
+        """(streams, 2, samples) the latest four seconds: change from the sample before, length; NaN = not heard."""
         self._ended_s: Floats = np.empty(0)
 
     def measure(self, windows: Windows, place: Integers) -> Pace:
@@ -93,16 +93,18 @@ class Gait:
         self.upright.learn(raw.mean(axis=2), stream, still)
         samples = (raw - offset[:, :, None]) * gain[:, :, None]
         second = samples[:, :, -round(self.layout.rate_hz) - 1 :]
-        self._loads(second, place, line, pace, still)
-        recent = self._remember(second[:, :, 1:], stream, end_s)
+        steps = change(second)
+        self._loads(second, steps.sum(axis=1) / PER_SAMPLE, place, line, pace, still)
+        recent = self._remember(np.stack([steps, np.linalg.norm(second[:, :, 1:], axis=1)], axis=1), stream, end_s)
         known = np.isfinite(recent[:, 0, 0])
-        self._sway(recent[known & (place == TRUNK_PLACE)], line[known & (place == TRUNK_PLACE)], pace)
+        self._sway(recent[known & (place == TRUNK_PLACE), 1], line[known & (place == TRUNK_PLACE)], pace)
         legs = np.flatnonzero(known & (place != TRUNK_PLACE) & ~still)
-        found = contacts(recent[legs], self.layout.rate_hz)
+        found = contacts(recent[legs, 0], recent[legs, 1], self.layout.rate_hz)
         return _feet(found, line[legs], place[legs], end_s[legs])
 
-    def _loads(self, second: Floats, place: Integers, line: Integers, pace: Pace, still: Booleans) -> None:
-        load = change(second).sum(axis=1) / PER_SAMPLE
+    def _loads(
+        self, second: Floats, load: Floats, place: Integers, line: Integers, pace: Pace, still: Booleans
+    ) -> None:
         gravity = second.mean(axis=2)
         gravity = gravity / np.maximum(np.linalg.norm(gravity, axis=1, keepdims=True), 1e-9) * ~still[:, None]
         for side, name in enumerate(("left", "right")):
@@ -120,7 +122,7 @@ class Gait:
         pace.sums[line, PLACE["evenness_s"]] = sway.evenness
 
     def _remember(self, second: Floats, stream: Integers, end_s: Floats) -> Floats:
-        """(k, 3, samples) the latest four seconds of these streams, with the newest."""
+        """(k, 2, samples) the latest four seconds of these streams, with the newest."""
         begins = ~(np.abs(end_s - self._ended_s[stream] - 1) < self.layout.hop_s / 2)
         self._ended_s[stream] = end_s
         before = np.where(begins[:, None, None], np.nan, self._recent[stream][:, :, second.shape[2] :])
@@ -129,9 +131,11 @@ class Gait:
         return recent
 
     def _grow(self, streams: int) -> None:
-        new = max(streams - len(self._ended_s), 0)
+        new = streams - len(self._ended_s)
+        if new <= 0:
+            return
         self._ended_s = np.concatenate([self._ended_s, np.full(new, np.nan)])
-        self._recent = np.concatenate([self._recent, np.full((new, 3, self._seen), np.nan)])
+        self._recent = np.concatenate([self._recent, np.full((new, 2, self._seen), np.nan)])
 
 
 def _feet(found: Contacts, line: Integers, side: Integers, end_s: Floats) -> Feet:

@@ -83,8 +83,7 @@ class Teller:
             events.append(self._outside(wearer, who, judged.outside, known.person, span, now_s))
         if judged.found:
             events.append(self._changed(wearer, who, judged, judged.found, span[1], now_s))
-        watched = known.walker.watched
-        return events + tell_legs.changes(self.frame, wearer, watched, legs, self.begins_s, span[1], now_s)
+        return events + tell_legs.changes(self.frame, wearer, known.walker, legs, self.begins_s, span[1], now_s)
 
     def _day(self, who: Profile, told: ArmDay, judged: Judged, known: Known) -> Summary:
         own = known.person.own()

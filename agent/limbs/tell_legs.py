@@ -55,10 +55,12 @@ def summed_day(judged: LegsJudged, walker: Walker) -> Legs:
 
 
 def changes(
-    frame: Frame, wearer: str, watched: int, judged: LegsJudged, begins_s: float, end_s: float, now_s: float
+    frame: Frame, wearer: str, walker: Walker, judged: LegsJudged, begins_s: float, end_s: float, now_s: float
 ) -> list[Event]:
     """One event for each measure that has changed. `begins_s` = seconds after midnight at which a day begins."""
-    return [
+    watched = walker.watched
+    outside = [_outside(frame, wearer, walker, judged.outside, end_s, now_s)] if judged.outside else []
+    return outside + [
         _changed(frame, wearer, watched, measure, found, hours, (found.since * 86_400.0 + begins_s, end_s), now_s)
         for measure, (found, hours) in judged.found.items()
     ]
@@ -90,6 +92,25 @@ def _changed(
     sentence = words.leg_change(found, change.measure, SIDES[watched], iso_time(span[0])[:10], hours)
     data = frame.data("asymmetry_change", wearer, span, now_s, sentence, NOVELTY)
     return frame.event(msgspec.structs.replace(data, limbs=change), f"limbs/{change.measure}", span[0])
+
+
+def _outside(frame: Frame, wearer: str, walker: Walker, outside: Interval, end_s: float, now_s: float) -> Event:
+    """The swing times have left the healthy range; `size` is relative to legs alike."""
+    span = end_s - 86_400.0, end_s
+    side = SIDES[walker.watched]
+    change = LimbChange(
+        measure="swing_symmetry",
+        reference="healthy",
+        watched=side,  # type: ignore[arg-type]
+        size=round(outside.mean - 1, 4),
+        interval=(round(outside.low - 1, 4), round(outside.high - 1, 4)),
+        value=round(outside.mean, 4),
+        since=iso_time(span[0]),
+        days=int(walker.standing.days.count),
+        false_event_days=FALSE_EVENT_DAYS,
+    )
+    data = frame.data("asymmetry_change", wearer, span, now_s, words.leg_outside(outside, side), NOVELTY)
+    return frame.event(msgspec.structs.replace(data, limbs=change), "limbs/legs/healthy", span[0])
 
 
 def sentence(leg: LegDay, watched: int) -> str:

@@ -33,9 +33,8 @@ class Sway:
     """(m,) step regularity over stride regularity; 1 = left and right alike; 0 where it does not walk."""
 
 
-def sway(samples_g: Floats, rate_hz: float) -> Sway:
-    """Read (m, 3, n) seconds of trunks."""
-    length = np.linalg.norm(samples_g, axis=1)
+def sway(length: Floats, rate_hz: float) -> Sway:
+    """Read the (m, n) length of the acceleration of trunks over some seconds."""
     low, high = (round(lag_s * rate_hz) for lag_s in STEP_S)
     every = repeats(length, low, round(2 * (1 + TWICE) * high)) if len(length) else np.zeros((0, high))
     single = every[:, : high - low + 1]

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.limbs import pair
-from agent.limbs.change import LEAST_DAYS, THRESHOLD, Found, Interval, Shift, in_ratio
+from agent.limbs.change import LEAST_DAYS, THRESHOLD, Found, Interval, Shift, Standing, in_ratio
 from agent.limbs.ledger import Day
-from agent.limbs.legs import MEASURES, LegDay, by_hour, leg_day
+from agent.limbs.legs import HEALTHY, MEASURES, LegDay, by_hour, leg_day
 from agent.records import Floats
 
 KEPT_DAYS = 28
@@ -38,6 +38,8 @@ class LegsJudged:
     sync_s: float
     found: dict[str, tuple[Found, list[int]]]
     """By measure: a change from the wearer's own days, and the hours in which it lies, strongest first."""
+    outside: Interval | None
+    """Ratio of the swing times whose interval has left the healthy range for the first time."""
     acute_chronic: float | None
     """Load an hour of wear, mean of 7 days over mean of 28; context, never an alarm."""
 
@@ -53,6 +55,8 @@ class Walker:
     watched: int
     """0 = left, 1 = right."""
     shifts: dict[str, Shift] = field(default_factory=_shifts)
+    standing: Standing = field(default_factory=lambda: Standing(healthy=HEALTHY))
+    """Of the swing times, against healthy people."""
     usual: Floats = field(default_factory=lambda: np.zeros((2, 3)))
     """Usual direction of gravity of each leg's sensor."""
     usual_days: float = 0.0
@@ -76,7 +80,9 @@ class Walker:
             if told:
                 found[measure] = told, self._hours(measure, told)
         self._carry(leg)
-        return LegsJudged(leg, sync_s, found, self._acute_chronic(day.number))
+        swing = leg.ratios.get("swing_time")
+        outside = self.standing.add(math.log(swing.value)) if swing else None
+        return LegsJudged(leg, sync_s, found, outside, self._acute_chronic(day.number))
 
     def own(self) -> dict[str, tuple[Interval, int]]:
         """By measure: own mean ratio since the last change with its interval, and its days; none while learning."""
@@ -117,6 +123,7 @@ class Walker:
         """All of it as arrays."""
         return {
             "legs_shifts": np.stack([self.shifts[measure].state() for measure in MEASURES]),
+            "legs_standing": self.standing.state(),
             "legs_usual": np.append(self.usual.ravel(), self.usual_days),
             "legs_loads": self.loads,
             "legs_hourly": self.hourly,
@@ -134,6 +141,7 @@ class Walker:
             raise ValueError("arrays of other shapes")
         for measure, one in zip(MEASURES, given["legs_shifts"], strict=True):
             self.shifts[measure].restore(one)
+        self.standing.restore(given["legs_standing"])
         usual = given["legs_usual"]
         self.usual, self.usual_days, self.loads = usual[:6].reshape(2, 3), float(usual[6]), given["legs_loads"].copy()
         self.hourly = given["legs_hourly"].copy()

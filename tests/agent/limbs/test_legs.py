@@ -85,6 +85,14 @@ def test_a_relapse_of_a_fifth_is_found_within_three_days_with_its_side(legs, sid
     assert "than on the wearer's own days before" in found.sentence
 
 
+def test_a_limp_is_told_once_against_healthy_people_and_an_even_walk_never(legs):
+    limping, even = (_of(_lived(legs(), _course(14, swing=swing)), "asymmetry_change") for swing in (0.75, 0.98))
+    assert [data.limbs.reference for data in limping] == ["healthy"]
+    assert limping[0].limbs.value == pytest.approx(0.75, abs=0.03)
+    assert "below what healthy people show" in limping[0].sentence
+    assert not even
+
+
 def test_recovery_is_told_as_more(legs):
     changes = _of(_lived(legs(), _course(40, impact=recovery(40, 0.6, 0.95))), "asymmetry_change")
     assert changes
