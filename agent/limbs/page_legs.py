@@ -19,7 +19,7 @@ COLOURS = {"swing_time": "#1f5fa8", "impact": "#d08a1d"}
 """What is drawn; step times are told in words, as they are withheld where clocks are apart."""
 TEXTS = {
     "en": {
-        "about": "{side} leg beside the other. Not a medical device, no diagnosis.",
+        "about": "The {side} leg beside the other. Not a medical device, no diagnosis.",
         "days": "{days} days, {judged} of them with enough walking under both sensors; the others are left out.",
         "latest": "On {day}: {steps:.0f} steps, {walking:.0f} minutes of walking{cadence}.",
         "ratio": "{name}: {value:.0f} % of the other leg's (95 % interval {low:.0f} to {high:.0f}){healthy}.",
