@@ -5,9 +5,10 @@ mean length cannot lie below 1 g by more than the change of speed allows (1 m/s 
 1 g it lies only by as much as the body is shaken: to second order the mean length exceeds 1 g by half the variance of
 the acceleration across the vertical; `SHAKEN` leaves room for arms, which turn as they swing.
 *Whiteness.* Muscles move masses: at 50 Hz a body's acceleration is smooth from sample to sample, and its third
-differences carry at most about twice the power of its second ones. Of white noise they carry 10/3.
+differences carry at most about twice the power of its second ones. Of white noise they carry 10/3. Blows of the ground
+at the legs come near that.
 *Lone leaps.* An impact shakes all axes, and rings. A sample of one axis that leaps away and back while the others bend
-by a seventh of that was never felt by anything.
+by a seventh of that was never felt by anything, but at the legs, step after step.
 
 Each holds for single windows now and then; `quality` asks for what lasts, and says on whom the limits were chosen.
 """

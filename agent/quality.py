@@ -28,6 +28,9 @@ LENGTH_G, WHITE, LEAPING = (0.1, 0.2), (2.45, 2.75), (7.0, 12.0)
 and calibration wearers of three laboratories, the most was .14 g (sensors apart that rest at a wrong length), 2.61 and
 11."""
 THROUGHOUT, AMONG = 8, 20
+LEGS = ("thigh", "ankle")
+"""Families that the ground strikes: there blows are as white as noise and leap alone, step after step (Daphnet and
+Stanford FoG, ankles, feet and thighs), so neither says anything about the sensor."""
 NON_WEAR_S = (300.0, 1800.0)
 """Stillness from which non-wear is thought of, and after which it is certain (30 min: van Hees et al. 2011)."""
 
@@ -56,7 +59,9 @@ class Assessor:
     def __init__(self, rate_hz: float, families: tuple[str, ...] = ()) -> None:
         """`families`: names behind the indices that `assess` is given; without them no sensor is held to another."""
         self.rate_hz = rate_hz
-        self._trunk, self._arm = (np.flatnonzero(np.isin(families, names)) for names in (TRUNK, (ARM,)))
+        self._trunk, self._arm, self._legs = (
+            np.flatnonzero(np.isin(families, names)) for names in (TRUNK, (ARM,), LEGS)
+        )
         self._still_since_s: Floats = np.empty(0)
         self._lawless, self._leapt, self._left = Lasting(3, THROUGHOUT), Lasting(1, AMONG), Lasting(1, AMONG)
         self._noisy: Booleans = np.empty(0, np.bool_)
@@ -78,6 +83,9 @@ class Assessor:
             still = (spread < STILL_G).sum(axis=1) >= 2
             level = np.linalg.norm(_mean(samples_g), axis=1)
         length, white, leaping = self._outlawed(samples_g, stream)
+        if beside is not None:
+            struck = np.isin(beside.family, self._legs)
+            white, leaping = np.where(struck, 0.0, white), np.where(struck, 0.0, leaping)
         return Quality(
             stuck=self._stuck(samples_g, stream, spread, level),
             clipped=_clipped(samples_g),

@@ -192,6 +192,18 @@ def test_nothing_follows_from_a_limb_that_moves_alone_nor_for_legs_nor_from_a_tr
         assert together(np.stack([still, moves], axis=1), (other, mover)).max() == 0
 
 
+def test_blows_of_the_ground_at_the_legs_are_neither_noise_nor_leaps():
+    rng = np.random.default_rng(6)
+    noisy = (moving_g(40) + rng.normal(0, 0.25, (40, 3, 128))).astype(np.float32)
+    leaping = with_leaps(moving_g(40), 30, size_g=2.0)
+    for name in ("thigh", "ankle", "waist"):
+        beside = Beside(np.arange(40), np.full(40, FAMILIES.index(name)))
+        whole = (np.zeros(40, np.int64), 2.56 + 0.5 * np.arange(40), beside)
+        white = Assessor(RATE_HZ, FAMILIES).assess(noisy, *whole).white.max()
+        spikes = Assessor(RATE_HZ, FAMILIES).assess(leaping, *whole).spikes.max()
+        assert (white >= CERTAIN, spikes >= CERTAIN) == (name == "waist", name == "waist")
+
+
 @given(st.integers(0, 1000), st.lists(st.integers(1, 30), max_size=4))
 def test_what_lasts_is_the_same_in_any_ticks(seed, cuts):
     rng = np.random.default_rng(seed)
