@@ -112,7 +112,8 @@ def assert_same(recording, played, every):
     __tracebackhide__ = True
     windows, streams = streamed(played, every)
     found = by_place(windows, streams.positions)
-    expected = by_place(cut_recording(recording, LAYOUT), list(recording.positions))
+    arrived = list(dict.fromkeys(packet.position for packet in packets(recording)))  # slots are given out so
+    expected = by_place(cut_recording(recording, LAYOUT), arrived)
     assert sorted(found) == sorted(expected)
     for place, samples_g in expected.items():
         if not np.array_equal(found[place], samples_g, equal_nan=True):
