@@ -1,7 +1,9 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut; and those that one program holds at a time."""
 
+import fcntl
 import os
 from pathlib import Path
+from typing import TextIO
 
 
 def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -26,3 +28,20 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def locked(path: Path) -> TextIO:
+    """The open file, locked until it is closed; the lock goes with the program that holds it. Its folder is made.
+
+    Raises:
+        BlockingIOError: another program holds it.
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held = path.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        raise
+    return held

@@ -1,14 +1,13 @@
 """The live loop of a gateway: step the pipeline, tell how we are, stop cleanly."""
 
-import fcntl
 import importlib.metadata
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from agent.asks import AskBox
 from agent.audit import AuditLog
@@ -16,6 +15,7 @@ from agent.changes import settings_changes
 from agent.clock import Clock
 from agent.contract.schemas import identities
 from agent.counters import Counters, worth_a_line
+from agent.durable import locked
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.messages import Delivery, Describe
@@ -287,20 +287,14 @@ def _source(
     return MqttSource(settings.ingest, topics, counters, clock, wearers=settings.wearers, tail=tail)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two agents on one outbox would give the same `seq` twice. The lock goes with the program that holds it."""
+def _alone(folder: Path) -> TextIO:
+    """Two agents on one outbox would give the same `seq` twice: the open lock, held until it is closed."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = (folder / "agent.lock").open("w")
+        return locked(folder / "agent.lock")
+    except BlockingIOError as error:
+        raise SettingsError(f"state_dir {folder}: another agent uses it; stop that one first") from error
     except OSError as error:
         raise SettingsError(f"state_dir {folder}: {error.strerror}; name a folder that the agent may write") from error
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingsError(f"state_dir {folder}: another agent uses it; stop that one first") from error
-        yield
 
 
 def describe_gateway(settings: Settings, bundle: BundleName, epoch: int) -> Describe:

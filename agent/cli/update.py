@@ -1,13 +1,12 @@
 """`veille update`: fetch a newer bundle, examine it, and offer it to the agent."""
 
 import argparse
-import fcntl
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from agent.cli.page import Commands, add_command
 
@@ -160,19 +159,14 @@ def _least(wanted: int, hard: int) -> int:
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two updaters would trample on each other's downloads."""
+def _alone(folder: Path) -> TextIO:
+    """Two updaters would trample on each other's downloads: the open lock, held until it is closed."""
+    from agent.durable import locked
     from agent.errors import SettingsError, UpdateError
 
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = (folder / "update.lock").open("w")
+        return locked(folder / "update.lock")
+    except BlockingIOError as error:
+        raise UpdateError(f"{folder}: another update is under way; wait for it") from error
     except OSError as error:
         raise SettingsError(f"{folder}: {error.strerror}; run it as the agent's user") from error
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UpdateError(f"{folder}: another update is under way; wait for it") from error
-        yield
