@@ -13,7 +13,6 @@ return to the bundle before, what was known under that one is there again.
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.counters import Counters, log
+from agent.durable import write_durably
 from agent.errors import MemoryFileError, first_line
 
 MAGIC = b"veille-wearers/1\n"
@@ -146,19 +146,8 @@ def _read(path: Path) -> Saved:
 
 
 def _replace(path: Path, saved: Saved) -> None:
-    """Whole or not at all, also when the power goes: written beside, synced, renamed, the folder synced."""
     body = msgspec.msgpack.encode(saved)
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(MAGIC + hashlib.sha256(body).digest() + body)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_durably(path, MAGIC + hashlib.sha256(body).digest() + body, mode=0o666)  # less what the umask forbids
 
 
 def _packed(arrays: Arrays) -> dict[str, Packed]:
