@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agent.batch import cut_recording
 from agent.layout import Layout
-from agent.quality import CERTAIN, Assessor
+from agent.quality import CERTAIN, Assessor, Beside
 from agent.records import Booleans, Floats, Integers, Singles
 from training.datasets import Labelled
 from training.errors import DataError
@@ -67,7 +67,8 @@ def _cut(item: Labelled, layout: Layout, before: int) -> tuple[int, NormalWindow
     """Number of windows of one recording, and its usable rows, their windows numbered from `before`."""
     windows, recording = cut_recording(item.recording, layout), item.recording
     end = windows.end_s[windows.owner]
-    quality = Assessor(layout.rate_hz).assess(windows.samples_g, windows.stream, end)
+    beside = Beside(windows.owner, windows.family)
+    quality = Assessor(layout.rate_hz, layout.families).assess(windows.samples_g, windows.stream, end, beside)
     usable = (quality.missing <= MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
     positions = list(recording.positions)
     session = [f"{recording.wearer}/{recording.name}/{positions[slot]}" for slot in windows.stream]

@@ -13,7 +13,7 @@ from agent.counters import Counters
 from agent.features import extract
 from agent.ingest import Streams
 from agent.layout import POSITIONS, Layout
-from agent.quality import CERTAIN, Assessor
+from agent.quality import CERTAIN, Assessor, Beside
 from agent.recording import Recording
 from agent.records import Packet
 from agent.windows import Cutter
@@ -160,7 +160,9 @@ def test_training_sees_the_windows_and_the_features_of_the_gateway(drawn, packet
     item = SimpleNamespace(recording=recording, label=label, normal=True, calm_samples=lambda: calm)
     taught = training.normal_windows([item], LAYOUT)
     windows, _ = streamed(packets(recording, packet_s), 1)
-    quality = Assessor(LAYOUT.rate_hz).assess(windows.samples_g, windows.stream, windows.end_s[windows.owner])
+    beside, end_s = Beside(windows.owner, windows.family), windows.end_s[windows.owner]
+    assessor = Assessor(LAYOUT.rate_hz, LAYOUT.families)
+    quality = assessor.assess(windows.samples_g, windows.stream, end_s, beside)
     whole = (quality.missing <= training.MOST_MISSING) & (quality.faults().max(axis=1, initial=0.0) < CERTAIN)
     assert np.array_equal(taught.end_s, windows.end_s[windows.owner][whole])
     assert np.array_equal(taught.samples_g, windows.samples_g[whole], equal_nan=True)
