@@ -7,7 +7,7 @@ exp, so each part enters with its share (`Anatomy.weight`), which is the slope o
 difference between the logarithm and the weighted mean is the term `merging`. Within a part:
 
 - open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
-  echoes louder than this window, nothing of this window has a share;
+  echoes louder than this window, nothing of this window has a share; what other limbs add is theirs;
 - fall: the head is integrated along the line from the nearest normal place (`Known.apart`);
 - freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs, and the
   trunk, have their shares at their own positions. Where an earlier pair of windows decides, this one has no share.
@@ -27,12 +27,12 @@ from agent.tremble import held
 ASPECTS = ("posture", "movement", "abruptness", "span", "trembling", "stepping")
 """In what way: the four descriptors of the embedding, then the bands of the freeze index (3.5-8 Hz, 0.5-3 Hz)."""
 BANDS = 2
-REST = ("level", "echo", "habit", "before", "other_legs", "merging")
+REST = ("level", "echo", "habit", "before", "other_legs", "merging", "other_limbs")
 """What belongs to no place of the window: the medians and scales that a normal window has; what was strange just
 before; lasting strangeness, and the freeze index that is usual, taken off; what the windows before add to the head for
 falls and to the freeze index; the other legs and the trunk, as far as they are not placed; a logarithm of a mean is no
-mean."""
-LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING = range(len(REST))
+mean; what other limbs add to the open part by agreeing."""
+LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING, OTHER_LIMBS = range(len(REST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Decomposition:
     places: Singles
     """(positions, 4 axes, segments, aspects); zero for positions that took no part in the score."""
     rest: Floats
-    """(6,) as in `REST`."""
+    """(7,) as in `REST`."""
     leading: int
     """Row that set the score."""
 
@@ -104,7 +104,7 @@ def apart(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[S
     """What each place of a row added to its merged score, and what belongs to no place of it.
 
     Returns:
-        (m, 4 axes, segments, aspects), and (m, 6) as in `REST`; together they sum to the score of each row.
+        (m, 4 axes, segments, aspects), and (m, 7) as in `REST`; together they sum to the score of each row.
     """
     slope = slopes(anatomy, family, prototypes)
     parts = {part: taken(anatomy, family, prototypes) for part, taken in TAKEN.items() if slope[:, part].any()}
@@ -140,11 +140,16 @@ def _open(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
     mask = np.arange(strange.shape[1]) == strange.sum(axis=(2, 3)).argmax(axis=1)[:, None]  # (m, segments)
     echoed, earlier = echoes(reading.strange, anatomy.before, prototypes.echo)
     echoing = earlier > reading.strange
-    scale = norms.scale[family, OPEN]
+    slope, scale = anatomy.open_slope, norms.scale[family, OPEN]
     level = -norms.median[family, OPEN] / scale
     mask = mask & ~echoing[:, None]
-    places = strange * (mask / scale[:, None])[:, :, None, None]
-    rest = {LEVEL: level, ECHO: np.where(echoing, echoed - level, 0.0), HABIT: -anatomy.habit}
+    places = strange * (mask * (slope / scale)[:, None])[:, :, None, None]
+    rest = {
+        LEVEL: slope * level,
+        ECHO: slope * np.where(echoing, echoed - level, 0.0),
+        HABIT: -slope * anatomy.habit,
+        OTHER_LIMBS: anatomy.parts[:, OPEN] - slope * (echoed - anatomy.habit),
+    }
     return Part(places.transpose(0, 2, 1, 3), rest)
 
 
