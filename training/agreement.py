@@ -40,6 +40,9 @@ HEADINGS = (
     "tail",
     "alike",
 )
+NOTES = f"""
+Tail: share of normal rows whose open part, together, lies above what {RARE:.1%} of them exceed alone. Alike: mean
+correlation of two limbs' open parts in normal wear."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +67,7 @@ def main(args: argparse.Namespace) -> None:
                     )
                 )
             )
-    print(
-        f"\nTail: share of normal rows whose open part, together, lies above what {RARE:.1%} of them exceed alone. Alike: mean correlation of two\nlimbs' open parts in normal wear."
-    )
+    print(NOTES)
 
 
 @dataclass(frozen=True, slots=True)
