@@ -121,7 +121,7 @@ def _figures(bundle: Bundle, learnt: People, people: People) -> list[str]:
     found = (own, joint, foretold, alone.score[people.rows], together.score[people.rows])
     cells = [_precision(people, values.max(axis=1)) for values in found]
     level = np.quantile(own[people.normal], 1 - RARE)
-    alike = np.corrcoef(own[people.normal].T)[np.triu_indices(own.shape[1], 1)].mean()
+    alike = np.atleast_2d(np.corrcoef(own[people.normal].T))[np.triu_indices(own.shape[1], 1)].mean()
     return [*cells, f"{(joint[people.normal] > level).mean():.3%}", f"{alike:.2f}"]
 
 
