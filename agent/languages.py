@@ -1,12 +1,14 @@
 """Every phrase that an event can say, in English and in French; put together by `words`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """One language; braces are filled by `words`."""
+    """One language; braces are filled by `words`. What is said of limbs stands in `limbs.languages`."""
 
+    name: Literal["en", "fr"]
     decimal: str
     """What stands between a number and its fraction."""
     positions: dict[str, str]
@@ -63,6 +65,7 @@ class Language:
 
 
 ENGLISH = Language(
+    name="en",
     decimal=".",
     positions={},
     axes={"all": "over all axes", "mostly": "mostly along {axis}", "only": "along {axis} alone"},
@@ -162,6 +165,7 @@ ENGLISH = Language(
 )
 
 FRENCH = Language(
+    name="fr",
     decimal=",",
     positions={
         "wrist": "poignet",
