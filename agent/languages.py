@@ -55,6 +55,8 @@ class Language:
     heard_again: str
     every_sensor: str
     agent_stops: str
+    restarted: str
+    """{since}, {before}"""
     back: str
     shift: str
     """{size}, {low}, {high}, {how}, {since}: how far away from the first day of wear, of a drift."""
@@ -152,6 +154,7 @@ ENGLISH = Language(
     heard_again="{where}: {why}; nothing had come since {since}, for {seconds} s",
     every_sensor="every sensor",
     agent_stops="the agent stops",
+    restarted="the agent was restarted; what happened after {since} is not known: go and look; told before: {before}",
     back="heard again",
     shift="{size} standard deviations [{low}, {high}] {how} than on the first day of wear since {since}",
     shift_ways=("stranger", "less strange"),
@@ -279,6 +282,7 @@ FRENCH = Language(
     heard_again="{where} : {why} ; rien n'était venu depuis {since}, soit {seconds} s",
     every_sensor="tous les capteurs",
     agent_stops="l'agent s'arrête",
+    restarted="l'agent a été relancé ; la suite, depuis {since}, n'est pas connue : aller voir ; dit avant : {before}",
     back="de nouveau entendu",
     shift="{size} écarts-types [{low} ; {high}] {how} que le premier jour de port depuis {since}",
     shift_ways=("plus étrange", "moins étrange"),

@@ -13,7 +13,7 @@ INDENT = " " * 14
 
 
 def tell(event: Event, when: str | None = None) -> str:
-    """A few lines: when, who, which verdict, how sure; then the sentence that explains. An end takes one line.
+    """A few lines: when, who, which verdict, how sure; then the sentence that explains. An end that was seen takes one.
 
     Args:
         event: any phase.
@@ -21,7 +21,7 @@ def tell(event: Event, when: str | None = None) -> str:
     """
     data = event.data
     when = when or data.start[11:23]
-    if data.phase == "end":
+    if data.phase == "end" and not data.ended:
         return f"{when:12}  {data.wearer}  {_verdict(data)} (end)  over, it lasted {_lasted_s(data):.1f} s"
     head = f"{when:12}  {data.wearer}  {_verdict(data)} ({data.phase})  {_sureness(data)}"
     return head + "\n" + textwrap.fill(data.sentence, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
