@@ -26,6 +26,11 @@ KEPT_S = 30 * 86_400.0
 """So long the revisions of what a restart ended are remembered."""
 SEEN = "SELECT base FROM unended WHERE id = ?"
 NOTE = "INSERT OR REPLACE INTO unended VALUES (?, ?, ?, ?, ?)"
+MOST = 1000
+"""Noted at once, the latest told; 64 wearers with all that can be open hold fewer. 2 MB."""
+BOUND = """
+DELETE FROM unended WHERE rowid = (SELECT min(rowid) FROM unended) AND (SELECT count(*) FROM unended) > ?
+"""
 
 
 def note(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> Event:
@@ -43,6 +48,7 @@ def note(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> Even
         db.execute("DELETE FROM unended WHERE id = ?", (event.id,))
     else:
         db.execute(NOTE, (event.id, base, now_s, topic, b"" if data.phase == "end" else events.encode(event)))
+        db.execute(BOUND, (MOST,))
     return event
 
 

@@ -16,7 +16,7 @@ from agent.events import Event
 from agent.languages import LANGUAGES
 from agent.outbox import Outbox
 from agent.telling import tell
-from agent.unended import KEPT_S, ended
+from agent.unended import KEPT_S, MOST, ended
 
 TEMPLATE = json.loads((Path(__file__).parents[1] / "contract" / "event-of-0.1.json").read_text())
 ENGLISH = LANGUAGES["en"]
@@ -39,7 +39,7 @@ class Starts:
         """The ends that a start brings."""
         if self.outbox:
             self.outbox._file._db.close()  # as a kill: nothing is said
-        self.outbox = Outbox.open(self.path, 1000, self.clock)
+        self.outbox = Outbox.open(self.path, 10_000, self.clock)
         return self.put(*(ended(event, ENGLISH, self.clock.now_s()) for _, event in self.outbox.left_open))
 
     def put(self, *put: Event) -> list[Event]:
@@ -181,6 +181,14 @@ def test_what_a_restart_ended_is_forgotten_after_a_month_and_what_is_open_never(
     starts.outbox.close()
     with sqlite3.connect(starts.path) as database:
         assert database.execute("SELECT id FROM unended").fetchall() == [("c",)]
+
+
+def test_no_more_than_can_be_open_at_once_is_remembered_the_latest_told_first(starts):
+    starts.put(*(event(f"e{n}") for n in range(MOST)))
+    starts.put(event("e0", "update", 1))
+    starts.put(event("new1"), event("new2"))
+    ended_now = {one.id for one in starts.start()}
+    assert ended_now == {f"e{n}" for n in range(MOST)} - {"e1", "e2"} | {"new1", "new2"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
