@@ -11,6 +11,7 @@ from agent.limbs.learned import SPANS_S, Detector
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
 from agent.records import Packet
 from agent.settings import Delivery
+from agent.telling import tell
 from agent.windows import Cutter
 
 
@@ -255,3 +256,13 @@ def test_a_device_s_clock_that_jumps_by_an_hour_costs_a_moment_and_bends_no_rati
     one, other = day.use_h["counts"]
     assert one / other == pytest.approx(7 / 13, abs=0.05)
     assert day.worn_h == pytest.approx(13 / 60, abs=0.02)
+
+
+def test_a_terminal_shows_what_a_summary_says_and_no_verdict(watch):
+    event = next(
+        e for e in _weeks(watch(), Course(np.full(2, 0.6))) if e.data.summary and e.data.summary.period == "day"
+    )
+    head, *lines = tell(event).splitlines()
+    assert head.endswith("anna  summary of the day")
+    assert " ".join(" ".join(lines).split()) == event.data.sentence
+    assert "{" not in tell(event)
