@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from agent.binomial import Z_95_BOTH
 from agent.limbs.change import Found
+from agent.limbs.legs import DETECTOR_LOG_SD
 from agent.records import Floats
 from training.bootstrap import Estimate
 from training.datasets import data_root
@@ -154,6 +156,7 @@ def _gait(root: Path) -> str:
     lines.append(("walks that kept time up to the turn", f"{len(there)}"))
     for name, of in (("step", 0), ("swing", 1)):
         lines += _uneven(name, [(walk.wearer, (walk.step_asymmetry, walk.swing_asymmetry)[of]) for walk in there])
+    lines += _known(kept)
     turned = [1000 * abs(walk.step_asymmetry[0] - walk.annotated_after) for walk in kept]
     apart = _over_wearers(turned, [walk.wearer for walk in kept])
     lines += [
@@ -183,6 +186,16 @@ def _counted(walks: list[gait.Walk]) -> list[tuple[str, str]]:
         ("steps by the back alone", f"{100 * (sum(walk.by_trunk for walk in walks) / steps - 1):+.1f} %"),
         ("the same, a walk: mean of |error|, back", _cell(_over_wearers(back, who))),
     ]
+
+
+def _known(walks: list[gait.Walk]) -> list[tuple[str, str]]:
+    """Whether the detector's error is as known: how many wearers' mean errors lie within its 95 %."""
+    who, told = [walk.wearer for walk in walks], []
+    for name in walks[0].errors:
+        means = _by_wearer([walk.errors[name] for walk in walks], who)
+        held = int((np.abs(means) <= Z_95_BOTH * DETECTOR_LOG_SD[name]).sum())
+        told.append(f"{name} {held} ({np.sqrt((means**2).mean()):.3f})")
+    return [(f"of {len(set(who))} wearers, within the known error (root mean square, ln)", ", ".join(told))]
 
 
 def _uneven(name: str, told: list[tuple[str, tuple[float, float]]]) -> list[tuple[str, str]]:

@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from agent.batch import cut_recording
 from agent.layout import POSITIONS, Layout
-from agent.limbs.columns import LEGS, SIDES
+from agent.limbs.columns import ARMS, LEGS, SIDES, TRUNK
 from agent.limbs.contact import NOISE_G
 from agent.limbs.gait import PLACE, Gait
+from agent.limbs.interval import Of, Sums, quotient
+from agent.limbs.legs import OF_STRIDES, SUMMED
 from agent.limbs.steps import Feet, Steps
 from agent.recording import Recording
 from agent.records import Floats, Integers
@@ -72,6 +74,8 @@ class Walk:
     """No annotated stride holds a contact that was left out."""
     annotated_after: float
     """Step asymmetry as annotated after the turn."""
+    errors: dict[str, float]
+    """ln(figure told / annotated) of the whole walk, by name in `DETECTOR_LOG_SD`."""
 
 
 def walks(root: Path | None) -> Iterator[Walk]:
@@ -95,7 +99,7 @@ def _walk(recording: Recording, told: dict[str, list[list[int]]]) -> Walk:
     near = [feet.at_s[(feet.side == side) & (feet.at_s > start_s)] for side in (0, 1)]
     near = [one[one < true[side][-1, 1] + NEAR_S] for side, one in enumerate(near)]
     apart = [np.abs(true[side][:, 1, None] - near[side][None]) for side in (0, 1)]
-    annotated = _annotated(true)
+    annotated = evenness(_annotated(true))
     ours = evenness(feet.of(np.flatnonzero((feet.at_s > start_s) & (feet.at_s < turn_s))))
     return Walk(
         wearer=recording.wearer,
@@ -110,7 +114,8 @@ def _walk(recording: Recording, told: dict[str, list[list[int]]]) -> Walk:
         kept_time=all(_in_time(recording, side, span) for side, span in zip(SIDES, walked, strict=True)),
         kept_before=all(_in_time(recording, side, span) for side, span in zip(SIDES, true, strict=True)),
         whole=all(bool(np.diff(span[:, 1]).max() < HOLE * np.median(np.diff(span[:, 1]))) for span in walked),
-        annotated_after=_annotated(back)["step_s"],
+        annotated_after=evenness(_annotated(back))["step_s"],
+        errors=_apart(summed(feet.of(np.flatnonzero(inside))), summed(_annotated(walked))),
     )
 
 
@@ -141,24 +146,38 @@ def told_of(recording: Recording) -> tuple[Feet, Floats, Floats]:
     return feet, pace.sums, pace.end_s
 
 
-def _annotated(true: list[Floats]) -> dict[str, float]:
-    """As `evenness`, of (k, 2) times of leaving and meeting the ground of each foot."""
+def _annotated(true: list[Floats]) -> Feet:
+    """Of (k, 2) times of leaving and meeting the ground of each foot."""
     sides = np.repeat([0, 1], [len(one) for one in true])
     spans = np.concatenate(true)
-    feet = Feet(np.zeros(len(spans), np.int64), sides, spans[:, 1], spans[:, 1] - spans[:, 0], np.ones(len(spans)))
-    return evenness(feet)
+    return Feet(np.zeros(len(spans), np.int64), sides, spans[:, 1], spans[:, 1] - spans[:, 0], np.ones(len(spans)))
 
 
-def evenness(feet: Feet) -> dict[str, float]:
-    """Mean step and swing time, left less right, and the ratio of the swings, left over right."""
+def summed(feet: Feet) -> Sums:
+    """What the books hold of contacts."""
     order = np.argsort(feet.at_s)
     feet, sums = feet.of(order), np.zeros((len(order), len(LEGS)))
     alone = Feet(np.arange(len(order)), feet.side, feet.at_s, feet.swing_s, feet.peak_g)
     Steps().follow(alone, np.zeros(len(order), np.int64), sums)
-    total = dict(zip(LEGS, sums.sum(axis=0), strict=True))
-    step = [total[f"step_s_{side}"] / max(total[f"paired_{side}"], 1) for side in SIDES]
-    swing = [total[f"swing_s_{side}"] / max(total[f"strides_{side}"], 1) for side in SIDES]
+    return Sums(np.concatenate([np.zeros(len(ARMS)), sums.sum(axis=0), np.zeros(len(TRUNK))]))
+
+
+def evenness(feet: Feet) -> dict[str, float]:
+    """Mean step and swing time, left less right, and the ratio of the swings, left over right."""
+    total = summed(feet)
+    step = [float(total[f"step_s_{side}"] / np.maximum(total[f"paired_{side}"], 1)) for side in SIDES]
+    swing = [float(total[f"swing_s_{side}"] / np.maximum(total[f"strides_{side}"], 1)) for side in SIDES]
     return {"step_s": step[0] - step[1], "swing_s": swing[0] - swing[1], "swing_ratio": swing[0] / swing[1]}
+
+
+def _apart(ours: Sums, true: Sums) -> dict[str, float]:
+    """ln(figure told / annotated), by name in `DETECTOR_LOG_SD`."""
+    of: dict[str, Of] = {"steps": lambda sums: sums["steps_left"] + sums["steps_right"], **OF_STRIDES}
+    apart = {name: float(np.log(one(ours) / one(true))) for name, one in of.items()}
+    for name in ("step_time", "swing_time"):
+        left, right = (quotient(*(f"{column}_{side}" for column in SUMMED[name])) for side in SIDES)
+        apart[name] = float(np.log(left(ours) / right(ours)) - np.log(left(true) / right(true)))
+    return apart
 
 
 def after_stroke(root: Path) -> dict[str, tuple[float, int]]:
