@@ -51,8 +51,9 @@ def reaching(used: np.ndarray, rng: np.random.Generator) -> Singles:
     angle = np.radians(30) * np.sin(np.pi * times_s) * moves
     turned = np.radians(40) * np.sin(times_s / 300) + angle  # postures change, slowly
     up = np.stack([np.sin(turned), 0.3 * np.cos(times_s / 200), np.cos(turned)], axis=1)
-    noisy = up / np.linalg.norm(up, axis=1, keepdims=True) + rng.normal(0, NOISE_G, up.shape)
-    return noisy.astype(np.float32)
+    noisy: Floats = up / np.linalg.norm(up, axis=1, keepdims=True) + rng.normal(0, NOISE_G, up.shape)
+    samples: Singles = noisy.astype(np.float32)
+    return samples
 
 
 def stepping(
