@@ -253,6 +253,10 @@ class Legs(msgspec.Struct, frozen=True, kw_only=True):
     trunk_worn_h: float
     evenness: float | None
     """Of the trunk: step regularity over stride regularity; 1 = left and right steps alike."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """95 % intervals of the single figures: `cadence`, `stride_s`, `stride_variation`, `evenness`, `impact_g.watched`,
+    `impact_g.other`, `load.watched`, `load.other`, `load.trunk`. Of a load: from what was counted to what it would be
+    had the hours without wear been like those worn."""
     sync_s: float | None = None
     withheld: Literal[
         "", "too_little_wear", "too_little_walking", "clocks_apart", "one_leg", "sides_swapped", "one_side"
@@ -286,6 +290,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     magnitude_ratio: float | None = None
     bilateral_magnitude: float | None = None
     variation_ratio: float | None = None
+    intervals: dict[str, tuple[float, float]] = {}
+    """95 % intervals of the three above, and of `use_h` by `counts.watched`, `counts.other` and their like: from what
+    was counted to what it would be had the hours without wear been like those worn."""
     sync_s: float | None = None
     """Doubt about the clocks of the pair; null = not known."""
     withheld: Literal[

@@ -48,6 +48,7 @@ class Gait:
         self.layout = layout
         self.upright = Upright()
         self.steps = Steps()
+        self.turns = trunk.Turns()
         self._seen = round(SEEN_S * layout.rate_hz)
         self._recent: Floats = np.empty((0, 2, self._seen))
         """(streams, 2, samples) the latest four seconds: change from the sample before, length; NaN = not heard."""
@@ -97,7 +98,8 @@ class Gait:
         self._loads(second, steps.sum(axis=1) / PER_SAMPLE, place, line, pace, still)
         recent = self._remember(np.stack([steps, np.linalg.norm(second[:, :, 1:], axis=1)], axis=1), stream, end_s)
         known = np.isfinite(recent[:, 0, 0])
-        self._sway(recent[known & (place == TRUNK_PLACE), 1], line[known & (place == TRUNK_PLACE)], pace)
+        of_trunk = np.flatnonzero(known & (place == TRUNK_PLACE))
+        self._sway(recent[of_trunk, 1], stream[of_trunk], end_s[of_trunk], line[of_trunk], pace)
         legs = np.flatnonzero(known & (place != TRUNK_PLACE) & ~still)
         found = contacts(recent[legs, 0], recent[legs, 1], self.layout.rate_hz)
         return _feet(found, line[legs], place[legs], end_s[legs])
@@ -115,8 +117,9 @@ class Gait:
             pace.sums[line[of], PLACE[f"turned_{name}_leg_s"]] = ~still[of]
         pace.sums[line[place == TRUNK_PLACE], PLACE["trunk_load"]] = load[place == TRUNK_PLACE]
 
-    def _sway(self, recent: Floats, line: Integers, pace: Pace) -> None:
-        sway = trunk.sway(recent, self.layout.rate_hz)
+    def _sway(self, recent: Floats, stream: Integers, end_s: Floats, line: Integers, pace: Pace) -> None:
+        rate_hz = self.layout.rate_hz
+        sway = self.turns.follow(trunk.sway(recent, rate_hz), recent, stream, end_s, rate_hz)
         pace.sums[line, PLACE["trunk_paced_s"]] = sway.walking
         pace.sums[line, PLACE["trunk_steps"]] = sway.steps
         pace.sums[line, PLACE["evenness_s"]] = sway.evenness

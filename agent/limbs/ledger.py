@@ -3,7 +3,8 @@
 Non-wear is never read as non-use. A sensor that lies still may be off, or on an arm at rest; which, is known only when
 it moves again. So time with a still side waits: it counts once that side has moved again within half an hour, and is
 put aside, for both arms, once it has not (van Hees et al. 2011, PLoS ONE 6:e22922: half an hour). Assumption: a worn
-wrist moves by more than 13 mg at least once in half an hour while its wearer is awake.
+wrist moves by more than 13 mg at least once in half an hour while its wearer is awake. A second that is lost on the way
+from one side is left out for both, so that a weak radio is no weak arm; what waits goes on waiting.
 """
 
 from dataclasses import dataclass
@@ -100,16 +101,19 @@ class Ledger:
     def _book(self, spans: Tally, turn: Integers) -> None:
         who, length_s = spans.wearer[turn], spans.length_s
         heard, still = spans.heard[turn], spans.still[turn] & spans.heard[turn]
-        self.still_s[who] = np.where(still, self.still_s[who] + length_s, 0.0)
-        off: Booleans = ~heard | (self.still_s[who] >= OFF_S)
+        quiet = still | (~heard & (self.still_s[who] > 0))  # packets lost from a sensor at rest do not move it
+        self.still_s[who] = np.where(quiet, self.still_s[who] + length_s, 0.0)
+        off: Booleans = np.asarray(self.still_s[who] >= OFF_S)
         for group in GROUPS:
             if not heard[:, group.sensors].any() and not self.waiting[who, group.worn].any():
                 continue  # nobody here wears these
             self._book_group(group, spans, turn, off[:, group.sensors], still[:, group.sensors])
 
     def _book_group(self, group: Group, spans: Tally, turn: Integers, off: Booleans, still: Booleans) -> None:
-        who, worn = spans.wearer[turn], ~off.any(axis=1)
-        self._give_up(group, who[~worn], off[~worn])
+        who, lain = spans.wearer[turn], off.any(axis=1)
+        self._give_up(group, who[lain], off[lain])
+        off = off | ~spans.heard[turn][:, group.sensors]
+        worn = ~off.any(axis=1)
         moving = worn & ~still.any(axis=1)
         self.waiting[who[worn, None], group.columns] += spans.sums[turn[worn, None], group.columns]
         if group is GROUPS[0]:

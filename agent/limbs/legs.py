@@ -1,4 +1,4 @@
-"""A day's sums -> the figures of legs and trunk, each with its interval or the reason why it is withheld.
+"""A day's or an hour's sums -> the figures of legs and trunk, each with its interval or the reason why it is withheld.
 
 Ratios are the watched leg's over the other's; times 100 they are limb symmetry indices. Temporal symmetry in healthy
 adults: 0.9 to 1.1 (Patterson et al. 2008, Arch. Phys. Med. Rehabil. 89:304); for a return to sport 90 % or more is
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.binomial import Z_95_BOTH
-from agent.limbs.columns import AT
-from agent.limbs.figures import AWAKE_H, Ratio
+from agent.limbs.columns import AT, SIDES
+from agent.limbs.figures import AWAKE_H
+from agent.limbs.interval import Figure, Of, Sums, Worn, quotient
 from agent.limbs.ledger import Day
 from agent.records import Floats
 
@@ -25,11 +25,22 @@ LEAST_STRIDES = 100
 MOST_SYNC_S = 0.02
 """Doubt about the pair's clocks beyond which step times are withheld: an offset between the clocks makes one step
 longer and the other shorter by as much. Swing times and impacts need one clock only."""
-DETECTOR_LOG_SD = {"step_time": 0.035, "swing_time": 0.04, "impact": 0.0}
-"""How far ln(ratio) is from that of annotated footsteps; see `python -m training limbs`. Of impacts there is no truth:
-their interval is that of the hours alone, as if each were a draw of its own."""
-STEPS_ERROR = 0.02
-"""Share of the steps miscounted, against the same."""
+DETECTOR_LOG_SD = {
+    "step_time": 0.05,
+    "swing_time": 0.04,
+    "impact": 0.0,
+    "steps": 0.02,
+    "cadence": 0.02,
+    "stride_s": 0.02,
+    "stride_variation": 0.2,
+    "trunk_steps": 0.04,
+    "trunk_cadence": 0.04,
+    "load": 0.02,
+}
+"""How far ln(figure) is from that of annotated footsteps: root mean square over the seven wearers of `healthy_gait` who
+were looked at; on the others by `python -m training limbs --section gait`. Of impacts and evenness there is no truth:
+their interval is that of the hours alone, as if each were a draw of its own. PlayerLoad: between devices, in the field
+(Boyd, Ball, Aughey 2011, Int. J. Sports Physiol. Perform. 6:311)."""
 HEALTHY = (0.9, 1.1)
 
 
@@ -42,14 +53,15 @@ class LegDay:
     missing_h: float
     """One leg's sensor worn, the other's not."""
     walking_h: float
-    steps: Ratio | None
-    """Steps while worn; its upper end is what it would be had the waking hours without wear been like those worn."""
+    steps: Figure | None
+    """Steps while worn; the upper end holds what they would be had the waking hours without wear been like those worn.
+    """
     cadence: float | None
     """Steps a minute of walking."""
     stride_s: float | None
     stride_variation: float | None
     """Standard deviation of a stride over its mean, mean of both legs."""
-    ratios: dict[str, Ratio]
+    ratios: dict[str, Figure]
     """By name in `MEASURES`."""
     impact_g: tuple[float, float] | None
     """Mean peak at the contact of the watched leg and the other, g."""
@@ -58,13 +70,18 @@ class LegDay:
     trunk_worn_h: float
     evenness: float | None
     """Step regularity over stride regularity of the trunk; 1 = left and right steps alike."""
+    intervals: dict[str, tuple[float, float]]
+    """95 % intervals of `cadence`, `stride_s`, `stride_variation`, `evenness`, and of `impact_g.watched`, `load.trunk`
+    and their like."""
     withheld: str
     """Why ratios are missing: `too_little_wear`, `too_little_walking`, `one_leg`, `sides_swapped`; `clocks_apart`:
     only the step times are; empty = they are not."""
 
 
-def leg_day(day: Day, watched: int, sync_s: float = 0.0, odd: str = "", least: int = LEAST_STRIDES) -> LegDay:
-    """Figures of a day.
+def leg_day(
+    day: Day, watched: int, sync_s: float = 0.0, odd: str = "", least: int = LEAST_STRIDES, awake_h: float = AWAKE_H
+) -> LegDay:
+    """Figures of a day, or of an hour.
 
     Args:
         day: its sums.
@@ -72,36 +89,85 @@ def leg_day(day: Day, watched: int, sync_s: float = 0.0, odd: str = "", least: i
         sync_s: doubt about the two sensors' clocks.
         odd: `one_leg` or `sides_swapped` where the sensors are not where they should be.
         least: strides of each leg below which the legs are not compared.
+        awake_h: hours of wear after which nothing more is missing.
     """
     names = ("left", "right") if watched == 0 else ("right", "left")
-    strides = [day.total(f"strides_{name}") for name in names]
-    withheld = odd or _too_little(day, min(strides), least)
+    withheld = odd or _too_little(day, min(day.total(f"strides_{name}") for name in names), least)
     apart = withheld or ("clocks_apart" if sync_s > MOST_SYNC_S else "")
     shown = [] if withheld else [one for one in MEASURES if not (apart and one == "step_time")]
-    ratios = {measure: ratio for measure in shown if (ratio := _ratio(day, measure, names))}
     legs_h, trunk_h = day.total("legs_worn_s") / 3600, day.total("trunk_worn_s") / 3600
-    walked_s, steps = day.total("paced_s"), day.total("steps_left") + day.total("steps_right")
-    worn_h = legs_h
-    if legs_h == 0:
-        walked_s, steps, worn_h = day.total("trunk_paced_s"), day.total("trunk_steps"), trunk_h
-    walked = min(strides) > 0
+    legs, trunk = Worn(day.hours, awake_h, legs_h), Worn(day.hours, awake_h, trunk_h)
+    ratios = {measure: ratio for measure in shown if (ratio := _ratio(legs, measure, names))}
     loads = {"watched": f"load_{names[0]}", "other": f"load_{names[1]}", "trunk": "trunk_load"}
+    figures = _of_legs(legs, names) if legs_h else _of_trunk(trunk)
+    figures["evenness"] = trunk.estimated(quotient("evenness_s", "trunk_paced_s"), "trunk_paced_s", 0.0, draws=True)
+    for who, load in loads.items():
+        worn, over = (trunk, "trunk_worn_s") if who == "trunk" else (legs, "legs_worn_s")
+        figures[f"load.{who}"] = worn.counted((load,), over, log_sd=DETECTOR_LOG_SD["load"])
+    told = {name: one for name, one in figures.items() if one}
+    steps, value = told.pop("steps", None), {name: one.value for name, one in told.items()}
+    impact_g = tuple(value[f"impact_g.{who}"] for who in ("watched", "other") if f"impact_g.{who}" in value)
     return LegDay(
         number=day.number,
         worn_h=legs_h,
         missing_h=(day.total("legs_aside_left_s") + day.total("legs_aside_right_s")) / 3600,
-        walking_h=walked_s / 3600,
-        steps=_steps(steps, worn_h) if worn_h else None,
-        cadence=60 * steps / walked_s if walked_s else None,
-        stride_s=sum(day.total(f"stride_s_{name}") for name in names) / sum(strides) if walked else None,
-        stride_variation=_variation(day, names) if walked else None,
+        walking_h=day.total("paced_s" if legs_h else "trunk_paced_s") / 3600,
+        steps=steps,
+        cadence=value.get("cadence"),
+        stride_s=value.get("stride_s"),
+        stride_variation=value.get("stride_variation"),
         ratios=ratios,
-        impact_g=_pair(day, "impact_g", names, strides) if walked else None,
-        load={who: day.total(name) for who, name in loads.items() if (trunk_h if who == "trunk" else legs_h)},
+        impact_g=(impact_g[0], impact_g[1]) if len(impact_g) == len(names) else None,
+        load={who: value[f"load.{who}"] for who in loads if f"load.{who}" in value},
         trunk_worn_h=trunk_h,
-        evenness=day.total("evenness_s") / paced_s if (paced_s := day.total("trunk_paced_s")) else None,
+        evenness=value.get("evenness"),
+        intervals={name: (one.low, one.high) for name, one in told.items()},
         withheld=apart if legs_h or day.total("legs_aside_left_s") + day.total("legs_aside_right_s") else "",
     )
+
+
+def _of_legs(worn: Worn, names: tuple[str, str]) -> dict[str, Figure | None]:
+    told: dict[str, Figure | None] = {
+        "steps": worn.counted(("steps_left", "steps_right"), "legs_worn_s", log_sd=DETECTOR_LOG_SD["steps"])
+    }
+    for name, of in OF_STRIDES.items():
+        told[name] = worn.estimated(of, "paced_s", DETECTOR_LOG_SD[name])
+    for who, name in zip(("watched", "other"), names, strict=True):
+        peak = quotient(f"impact_g_{name}", f"strides_{name}")
+        told[f"impact_g.{who}"] = worn.estimated(peak, f"strides_{name}", DETECTOR_LOG_SD["impact"], draws=True)
+    return told
+
+
+def _of_trunk(worn: Worn) -> dict[str, Figure | None]:
+    cadence = worn.estimated(cadence_of_trunk, "trunk_paced_s", DETECTOR_LOG_SD["trunk_cadence"])
+    steps = worn.counted(("trunk_steps",), "trunk_worn_s", log_sd=DETECTOR_LOG_SD["trunk_steps"])
+    return {"steps": steps, "cadence": cadence}
+
+
+def cadence(sums: Sums) -> Floats:
+    """Steps a minute of walking."""
+    return 60 * (sums["steps_left"] + sums["steps_right"]) / sums["paced_s"]
+
+
+def cadence_of_trunk(sums: Sums) -> Floats:
+    """The same by the trunk alone."""
+    return 60 * sums["trunk_steps"] / sums["trunk_paced_s"]
+
+
+def stride_s(sums: Sums) -> Floats:
+    """Mean stride of both legs, seconds."""
+    return (sums["stride_s_left"] + sums["stride_s_right"]) / (sums["strides_left"] + sums["strides_right"])
+
+
+def stride_variation(sums: Sums) -> Floats:
+    """Standard deviation of a stride over its mean, mean of both legs."""
+    means = [sums[f"stride_s_{side}"] / sums[f"strides_{side}"] for side in SIDES]
+    squares = [sums[f"stride_s2_{side}"] / sums[f"strides_{side}"] for side in SIDES]
+    parts = [np.sqrt(np.maximum(two / one**2 - 1, 0.0)) for one, two in zip(means, squares, strict=True)]
+    return (parts[0] + parts[1]) / 2
+
+
+OF_STRIDES: dict[str, Of] = {"cadence": cadence, "stride_s": stride_s, "stride_variation": stride_variation}
 
 
 def by_hour(day: Day, watched: int, least: float = 10.0) -> Floats:
@@ -124,37 +190,9 @@ def _too_little(day: Day, strides: float, least: int) -> str:
     return "too_little_walking" if strides < least else ""
 
 
-def _steps(steps: float, worn_h: float) -> Ratio:
-    unseen = max(1.0, AWAKE_H / worn_h)
-    return Ratio(steps, steps * (1 - STEPS_ERROR), steps * (1 + STEPS_ERROR) * unseen)
-
-
-def _pair(day: Day, what: str, names: tuple[str, str], strides: list[float]) -> tuple[float, float]:
-    one, other = (day.total(f"{what}_{name}") / count for name, count in zip(names, strides, strict=True))
-    return one, other
-
-
-def _variation(day: Day, names: tuple[str, str]) -> float:
-    parts = []
-    for name in names:
-        count = day.total(f"strides_{name}")
-        mean = day.total(f"stride_s_{name}") / count
-        parts.append(np.sqrt(max(day.total(f"stride_s2_{name}") / count - mean**2, 0.0)) / mean)
-    return float(np.mean(parts))
-
-
-def _ratio(day: Day, measure: str, names: tuple[str, str]) -> Ratio | None:
-    """Mean over mean, with the spread between hours for the part of the day not worn, and the detector's own error."""
+def _ratio(worn: Worn, measure: str, names: tuple[str, str]) -> Figure | None:
+    """Mean over mean."""
     what, over = SUMMED[measure]
-    sums = [[day.hours[:, AT[f"{one}_{name}"]] for one in (what, over)] for name in names]
-    if min(float(part.sum()) for side in sums for part in side) <= 0:
-        return None
-    (mine, my_count), (others, other_count) = sums
-    pulls: Floats = mine / mine.sum() - my_count / my_count.sum() - others / others.sum()
-    pulls = pulls + other_count / other_count.sum()
-    hours = int((my_count > 0).sum())
-    unseen = 1.0 if measure == "impact" else max(0.0, 1 - day.total("legs_worn_s") / 3600 / AWAKE_H)
-    between = float((pulls**2).sum()) * hours / max(hours - 1, 1) * unseen
-    spread = Z_95_BOTH * float(np.sqrt(between + DETECTOR_LOG_SD[measure] ** 2))
-    value = float(mine.sum() / my_count.sum() / (others.sum() / other_count.sum()))
-    return Ratio(value, value * float(np.exp(-spread)), value * float(np.exp(spread)))
+    mine, others = (quotient(f"{what}_{name}", f"{over}_{name}") for name in names)
+    draws, log_sd = measure == "impact", DETECTOR_LOG_SD[measure]
+    return worn.estimated(lambda sums: mine(sums) / others(sums), f"{over}_{names[0]}", log_sd, draws=draws)

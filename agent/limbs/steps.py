@@ -50,11 +50,11 @@ class Steps:
             one = feet.of(turn)
             who = wearer[one.line]
             gap_s = one.at_s - self._last_s[who, one.side]
-            new = ~(gap_s < STRIDE_S[0])
+            new = ~(np.abs(gap_s) < STRIDE_S[0])  # a clock set back makes a gap, too
             self._land(one.of(np.flatnonzero(new)), who[new], gap_s[new], sums)
 
     def _land(self, one: Feet, who: Integers, gap_s: Floats, sums: Floats) -> None:
-        side, strides = one.side, gap_s <= STRIDE_S[1]
+        side, strides = one.side, (gap_s > 0) & (gap_s <= STRIDE_S[1])
         since_s = one.at_s - self._last_s[who, 1 - side]
         met = strides & (self._between[who, side] > 0)
         paired = strides & (self._between[who, side] == 1)

@@ -52,11 +52,13 @@ class Teller:
         alone = np.zeros((24, len(COLUMNS)))
         alone[closed.hour % 24] = closed.sums
         day, watched = Day(closed.wearer, 0, alone, np.zeros(56, np.int64)), watched_side(who)
-        arm, leg = arm_day(day, watched, sync_s[0]), leg_day(day, watched, sync_s[1], least=LEAST_STRIDES_HOUR)
+        arm = arm_day(day, watched, sync_s[0], awake_h=1.0)
+        leg = leg_day(day, watched, sync_s[1], least=LEAST_STRIDES_HOUR, awake_h=1.0)
         if arm.worn_h + leg.worn_h + leg.trunk_worn_h == 0:
             return []
         start_s = closed.hour * HOUR_S + self.begins_s
         plain = replace(arm, use_ratio={}, magnitude_ratio=None, bilateral_magnitude=None, variation_ratio=None)
+        plain = replace(plain, intervals={name: ends for name, ends in arm.intervals.items() if "." in name})
         summary = _summary("hour", who, plain, sync_s[0])
         if tell_legs.heard(leg):
             summary = msgspec.structs.replace(summary, legs=tell_legs.summed(leg, sync_s[1]))
@@ -196,6 +198,7 @@ def _summary(period: Literal["hour", "day"], who: Profile, arm: ArmDay, sync_s: 
         magnitude_ratio=_rounded(arm.magnitude_ratio),
         bilateral_magnitude=_rounded(arm.bilateral_magnitude),
         variation_ratio=_rounded(arm.variation_ratio),
+        intervals={name: (round(low, 4), round(high, 4)) for name, (low, high) in arm.intervals.items()},
         sync_s=round(sync_s, 4) if np.isfinite(sync_s) else None,
         withheld=arm.withheld if period == "day" else "",  # type: ignore[arg-type]
     )

@@ -7,8 +7,8 @@ from agent.events import Estimate, Event, Legs, LimbChange, iso_time
 from agent.limbs import words
 from agent.limbs.change import FALSE_EVENT_DAYS, Found, Interval
 from agent.limbs.columns import SIDES
-from agent.limbs.figures import Ratio
 from agent.limbs.frame import Frame
+from agent.limbs.interval import Figure
 from agent.limbs.legs import HEALTHY, LegDay
 from agent.limbs.walker import LegsJudged, Walker
 from agent.records import NOVELTY
@@ -37,6 +37,7 @@ def summed(leg: LegDay, sync_s: float) -> Legs:
         load={who: round(load, 2) for who, load in leg.load.items()},
         trunk_worn_h=round(leg.trunk_worn_h, 4),
         evenness=_rounded(leg.evenness),
+        intervals={name: (round(low, 4), round(high, 4)) for name, (low, high) in leg.intervals.items()},
         sync_s=round(sync_s, 4) if np.isfinite(sync_s) else None,
         withheld=leg.withheld,  # type: ignore[arg-type]
     )
@@ -114,8 +115,8 @@ def _outside(frame: Frame, wearer: str, walker: Walker, outside: Interval, end_s
     return frame.event(msgspec.structs.replace(data, limbs=change), "limbs/legs/healthy", span[0])
 
 
-def _estimate(one: Ratio | Interval, digits: int = 4) -> Estimate:
-    value = one.value if isinstance(one, Ratio) else one.mean
+def _estimate(one: Figure | Interval, digits: int = 4) -> Estimate:
+    value = one.value if isinstance(one, Figure) else one.mean
     return Estimate(value=round(value, digits), low=round(one.low, digits), high=round(one.high, digits))
 
 

@@ -2,8 +2,12 @@
 
 Feet are read as ankles are. The wearers in `LOOKED_AT` were looked at while the way of telling contacts was made; the
 figures are of the others. The annotations tell, of each foot, when it left the ground and when it came down.
+
+Some recordings have lost samples without a mark: the annotation runs away from the signal. Such walks are told from the
+signal and the annotation alone, so that no contact missed by us can excuse itself: `kept_time`.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +18,11 @@ import pyarrow.parquet as pq
 
 from agent.batch import cut_recording
 from agent.layout import POSITIONS, Layout
-from agent.limbs.columns import LEGS, SIDES
+from agent.limbs.columns import ARMS, LEGS, SIDES, TRUNK
+from agent.limbs.contact import NOISE_G
 from agent.limbs.gait import PLACE, Gait
+from agent.limbs.interval import Of, Sums, quotient
+from agent.limbs.legs import OF_STRIDES, SUMMED
 from agent.limbs.steps import Feet, Steps
 from agent.recording import Recording
 from agent.records import Floats, Integers
@@ -30,6 +37,13 @@ LATE_S = 2.0
 """A contact is booked in the second that ends about so long after it."""
 NEAR_S = 0.25
 """A contact told so near to an annotated one is that one."""
+HELD_S = 3.0
+"""Whoever has walked stands on, and a sensor sends on: so long the last sample is held where a recording ends."""
+FLAT_S = (0.20, 0.15)
+"""A foot lies flat from so long after its contact to so long before it leaves the ground."""
+HOLE = 1.75
+"""A stride so many times as long as the walk's median has no contact annotated within: steps of the turn were left out.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +66,16 @@ class Walk:
     swing_asymmetry: tuple[float, float]
     swing_ratio: float
     """Left over right, as told."""
-
-    @property
-    def kept_time(self) -> bool:
-        """Whether all steps up to the turn are there: some recordings have lost samples unmarked."""
-        return self.found >= 1.0 and self.extra == 0
+    kept_time: bool
+    """At every annotated stride the foot is louder while it should swing than while it should lie flat."""
+    kept_before: bool
+    """The same, up to the turn."""
+    whole: bool
+    """No annotated stride holds a contact that was left out."""
+    annotated_after: float
+    """Step asymmetry as annotated after the turn."""
+    errors: dict[str, float]
+    """ln(figure told / annotated) of the whole walk, by name in `DETECTOR_LOG_SD`."""
 
 
 def walks(root: Path | None) -> Iterator[Walk]:
@@ -74,15 +93,17 @@ def _walk(recording: Recording, told: dict[str, list[list[int]]]) -> Walk:
     spans = [np.array(told[f"{side.title()}FootEvents"]) / 100 for side in SIDES]
     inside = (feet.at_s > start_s) & (feet.at_s < stop_s + NEAR_S)
     booked = (end_s - LATE_S > start_s) & (end_s - LATE_S < stop_s + NEAR_S)
+    walked = [span[span[:, 1] < stop_s + NEAR_S] for span in spans]
     true = [span[span[:, 1] < turn_s] for span in spans]
+    back = [span[span[:, 0] > told["UTurnBoundaries"][1] / 100] for span in walked]  # type: ignore[operator]
     near = [feet.at_s[(feet.side == side) & (feet.at_s > start_s)] for side in (0, 1)]
     near = [one[one < true[side][-1, 1] + NEAR_S] for side, one in enumerate(near)]
     apart = [np.abs(true[side][:, 1, None] - near[side][None]) for side in (0, 1)]
-    annotated = _annotated(true)
+    annotated = evenness(_annotated(true))
     ours = evenness(feet.of(np.flatnonzero((feet.at_s > start_s) & (feet.at_s < turn_s))))
     return Walk(
         wearer=recording.wearer,
-        steps=sum(int((span[:, 1] < stop_s + NEAR_S).sum()) for span in spans),
+        steps=sum(map(len, walked)),
         told=int(inside.sum()),
         by_trunk=float(sums[booked, PLACE["trunk_steps"]].sum()),
         found=float(np.mean(np.concatenate([one.min(axis=1, initial=9.0) <= NEAR_S for one in apart]))),
@@ -90,37 +111,73 @@ def _walk(recording: Recording, told: dict[str, list[list[int]]]) -> Walk:
         step_asymmetry=(annotated["step_s"], ours["step_s"]),
         swing_asymmetry=(annotated["swing_s"], ours["swing_s"]),
         swing_ratio=ours["swing_ratio"],
+        kept_time=all(_in_time(recording, side, span) for side, span in zip(SIDES, walked, strict=True)),
+        kept_before=all(_in_time(recording, side, span) for side, span in zip(SIDES, true, strict=True)),
+        whole=all(bool(np.diff(span[:, 1]).max() < HOLE * np.median(np.diff(span[:, 1]))) for span in walked),
+        annotated_after=evenness(_annotated(back))["step_s"],
+        errors=_apart(summed(feet.of(np.flatnonzero(inside))), summed(_annotated(walked))),
     )
+
+
+def _in_time(recording: Recording, side: str, spans: Floats) -> bool:
+    """Whether (k, 2) annotated swings of a foot lie where its signal swings."""
+    samples, times_s = recording.positions[f"{side}_foot"], recording.times_s
+    level = np.log(np.linalg.norm(np.diff(samples, axis=0, prepend=samples[:1]), axis=1) + NOISE_G)
+    for before, after in itertools.pairwise(spans):
+        flat = level[(times_s >= before[1] + FLAT_S[0]) & (times_s < after[0] - FLAT_S[1])]
+        swung = [level[(times_s >= one[0]) & (times_s < one[1])] for one in (before, after)]
+        if not all(map(len, swung)) or (len(flat) and np.concatenate(swung).mean() <= flat.mean()):
+            return False
+    return True
 
 
 def told_of(recording: Recording) -> tuple[Feet, Floats, Floats]:
     """All contacts of a recording; sums (n, columns) of its seconds and their ends, all by the agent's own path."""
-    positions = {name.replace("foot", "ankle"): samples for name, samples in recording.positions.items()}
-    renamed = Recording(recording.name, recording.wearer, recording.times_s, positions)
+    held = round(HELD_S * 100)
+    times_s = np.append(recording.times_s, recording.times_s[-1] + (1 + np.arange(held)) / 100)
+    positions = {
+        name.replace("foot", "ankle"): np.concatenate([samples, np.repeat(samples[-1:], held, axis=0)])
+        for name, samples in recording.positions.items()
+    }
+    renamed = Recording(recording.name, recording.wearer, times_s, positions)
     windows = cut_recording(renamed, LAYOUT)
     place: Integers = np.array([PLACES.index(name) for name in positions])
     pace, feet = Gait(LAYOUT).see(windows, place)
     return feet, pace.sums, pace.end_s
 
 
-def _annotated(true: list[Floats]) -> dict[str, float]:
-    """As `evenness`, of (k, 2) times of leaving and meeting the ground of each foot."""
+def _annotated(true: list[Floats]) -> Feet:
+    """Of (k, 2) times of leaving and meeting the ground of each foot."""
     sides = np.repeat([0, 1], [len(one) for one in true])
     spans = np.concatenate(true)
-    feet = Feet(np.zeros(len(spans), np.int64), sides, spans[:, 1], spans[:, 1] - spans[:, 0], np.ones(len(spans)))
-    return evenness(feet)
+    return Feet(np.zeros(len(spans), np.int64), sides, spans[:, 1], spans[:, 1] - spans[:, 0], np.ones(len(spans)))
 
 
-def evenness(feet: Feet) -> dict[str, float]:
-    """Mean step and swing time, left less right, and the ratio of the swings, left over right."""
+def summed(feet: Feet) -> Sums:
+    """What the books hold of contacts."""
     order = np.argsort(feet.at_s)
     feet, sums = feet.of(order), np.zeros((len(order), len(LEGS)))
     alone = Feet(np.arange(len(order)), feet.side, feet.at_s, feet.swing_s, feet.peak_g)
     Steps().follow(alone, np.zeros(len(order), np.int64), sums)
-    total = dict(zip(LEGS, sums.sum(axis=0), strict=True))
-    step = [total[f"step_s_{side}"] / max(total[f"paired_{side}"], 1) for side in SIDES]
-    swing = [total[f"swing_s_{side}"] / max(total[f"strides_{side}"], 1) for side in SIDES]
+    return Sums(np.concatenate([np.zeros(len(ARMS)), sums.sum(axis=0), np.zeros(len(TRUNK))]))
+
+
+def evenness(feet: Feet) -> dict[str, float]:
+    """Mean step and swing time, left less right, and the ratio of the swings, left over right."""
+    total = summed(feet)
+    step = [float(total[f"step_s_{side}"] / np.maximum(total[f"paired_{side}"], 1)) for side in SIDES]
+    swing = [float(total[f"swing_s_{side}"] / np.maximum(total[f"strides_{side}"], 1)) for side in SIDES]
     return {"step_s": step[0] - step[1], "swing_s": swing[0] - swing[1], "swing_ratio": swing[0] / swing[1]}
+
+
+def _apart(ours: Sums, true: Sums) -> dict[str, float]:
+    """ln(figure told / annotated), by name in `DETECTOR_LOG_SD`."""
+    of: dict[str, Of] = {"steps": lambda sums: sums["steps_left"] + sums["steps_right"], **OF_STRIDES}
+    apart = {name: float(np.log(one(ours) / one(true))) for name, one in of.items()}
+    for name in ("step_time", "swing_time"):
+        left, right = (quotient(*(f"{column}_{side}" for column in SUMMED[name])) for side in SIDES)
+        apart[name] = float(np.log(left(ours) / right(ours)) - np.log(left(true) / right(true)))
+    return apart
 
 
 def after_stroke(root: Path) -> dict[str, tuple[float, int]]:

@@ -154,3 +154,18 @@ def test_a_trunk_alone_tells_steps_and_evenness():
         evenness = _total(pace, "evenness_s") / walked
         assert (evenness > even) == (limp == 0)
         assert _total(pace, "trunk_load") > 0
+
+
+@pytest.mark.parametrize(("broken_s", "moves", "turned"), [(2, True, True), (4, False, False), (4, True, False)])
+def test_a_trunk_that_turns_has_walked_through_it_and_one_that_stands_has_not(broken_s, moves, turned):
+    times = np.arange(60 * 50) / 50
+    noise = np.random.default_rng(4).normal(0, 0.2 if moves else 0.005, len(times))
+    steady = 0.25 * np.sin(2 * np.pi * 1.8 * times) * (np.abs(times - 30) < 16 + broken_s / 2)
+    length = 1 + np.where(np.abs(times - 30) < broken_s / 2, noise, steady)
+    samples = np.stack([0 * times, 0 * times, length], axis=1).astype(np.float32)
+    windows = cut_recording(Recording("trunk", "anna", times, {"lower_back": samples}), LAYOUT)
+    pace = Gait(LAYOUT).measure(windows, np.array([2]))
+    assert (pace.sums[:, PLACE["trunk_paced_s"]].max() > 1) == turned
+    if turned:
+        assert _total(pace, "trunk_paced_s") == pytest.approx(32 + broken_s, abs=2)
+        assert _total(pace, "trunk_steps") / _total(pace, "trunk_paced_s") == pytest.approx(1.8, rel=0.03)

@@ -91,6 +91,25 @@ def test_a_flat_battery_at_noon_takes_the_afternoon_out_for_both_arms():
     assert day.total("worn_s") == day.total("aside_left_s") == 3 * 3600
 
 
+def test_seconds_lost_from_one_side_are_left_out_for_both_and_an_arm_at_rest_goes_on_waiting():
+    still, heard = np.zeros((60, 2), np.bool_), np.ones((60, 2), np.bool_)
+    still[10:30, 0] = True
+    heard[12:30:3, 0] = False  # a weak radio while it rests: six minutes
+    left = np.where(still[:, 0], 0, 5)
+    day = _booked(_seconds(left, np.full(60, 5), still=still, heard=heard), each_s=60).day(0)
+    assert day.total("worn_s") == day.total("counts_right_s") == 54 * 60
+    assert day.total("counts_left_s") == 40 * 60
+    assert day.total("aside_right_s") == 6 * 60
+
+
+def test_a_sensor_on_the_table_that_falls_silent_is_off_all_the_same():
+    still, heard = np.zeros((120, 2), np.bool_), np.ones((120, 2), np.bool_)
+    still[10:, 0], heard[20:, 0] = True, False
+    left = np.where(still[:, 0], 0, 5)
+    day = _booked(_seconds(left, np.full(120, 5), still=still, heard=heard), each_s=60).day(0)
+    assert day.total("worn_s") == day.total("counts_right_s") == 10 * 60
+
+
 def test_days_close_at_their_end_and_the_next_begins_empty():
     ledger = Ledger(day_begins_s=3 * 3600.0)
     start = DAY_S + 3 * 3600 - 100

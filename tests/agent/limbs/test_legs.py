@@ -274,8 +274,9 @@ def test_a_device_s_clock_that_jumps_by_an_hour_costs_a_moment_and_bends_nothing
     assert day.ratios["swing_time"].value == pytest.approx(quiet.ratios["swing_time"].value, rel=0.03)
 
 
-def test_the_gateway_s_clock_that_jumps_by_an_hour_tells_nothing_false(legs, stepping):
-    events = _walked(legs(positions=()), stepping, 13, jump_at=7, gateway_jump_s=3600.0)
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_the_gateway_s_clock_that_jumps_by_an_hour_tells_nothing_false(legs, stepping, jump_s):
+    events = _walked(legs(positions=()), stepping, 13, jump_at=7, gateway_jump_s=jump_s)
     assert not _of(events, "asymmetry_change")
     assert not _of(events, "sensor_fault")
     for day in _days(events):

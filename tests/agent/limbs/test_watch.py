@@ -207,20 +207,21 @@ def test_a_day_s_summary_goes_to_its_own_retained_topic_and_waits_for_no_consume
     assert audience.of(change) == {"ehr"}
 
 
-def _reached(limbs, minutes, jump_at=None, jump_s=0.0):
-    """Packets of two wrists that reach, the left every other minute; the left device's clock leaps on the way."""
+def _reached(limbs, minutes, jump_at=None, jump_s=0.0, gateway_jump_s=0.0):
+    """Packets of two wrists that reach, the left every other minute; a clock leaps on the way: the left's, or ours."""
     cutter, rng, start_s, events = Cutter(limbs.streams), np.random.default_rng(9), 20_000.4 * 86_400, []
     for minute in range(minutes):  # ends with both in motion: a sensor still at the end may be off
         for part in range(12):
             t = start_s + 60 * minute + 5 * part + np.arange(250) / 50
+            leapt = jump_at is not None and minute >= jump_at
+            now_s = float(t[-1]) + 0.02 + (gateway_jump_s if leapt else 0.0)
             for place, position in enumerate(("left_wrist", "right_wrist")):
-                leapt_s = jump_s if jump_at is not None and minute >= jump_at and place == 0 else 0.0
+                leapt_s = jump_s if leapt and place == 0 else 0.0
                 angle = np.radians(30) * np.sin(np.pi * t) * (minute % 2 <= place)
                 up = np.stack([np.sin(angle), 0 * t, np.cos(angle)], axis=1) + rng.normal(0, 0.004, (250, 3))
-                packet = Packet("anna", position, t + leapt_s, up.astype(np.float32), float(t[-1]) + 0.02)
-                limbs.streams.put(packet)
-            events += limbs.follow(cutter.cut(), float(t[-1])) + limbs.look(float(t[-1]))
-    return events + limbs.finish(start_s + 60 * minutes)
+                limbs.streams.put(Packet("anna", position, t + leapt_s, up.astype(np.float32), now_s))
+            events += limbs.follow(cutter.cut(), now_s) + limbs.look(now_s)
+    return events + limbs.finish(now_s)
 
 
 def test_packets_of_two_wrists_become_the_summary_of_the_day(watch):
@@ -266,3 +267,17 @@ def test_a_terminal_shows_what_a_summary_says_and_no_verdict(watch):
     assert head.endswith("anna  summary of the day")
     assert " ".join(" ".join(lines).split()) == event.data.sentence
     assert "{" not in tell(event)
+
+
+@pytest.mark.parametrize(("gateway_jump_s", "worn_min"), [(3600.0, 13), (-3600.0, 7)])
+def test_the_gateway_s_clock_that_jumps_by_an_hour_tells_nothing_false_of_the_arm(watch, gateway_jump_s, worn_min):
+    """Set back, the hour that comes twice is told once: what comes in it the second time is past."""
+    events = _reached(watch(positions=()), 13, jump_at=7, gateway_jump_s=gateway_jump_s)
+    assert not _of(events, "arm_use_change")
+    assert not _of(events, "sensor_fault")
+    days = [data.summary for data in _of(events, "summary", "day")]
+    one, other = np.sum([day.use_h["counts"] for day in days], axis=0)
+    assert one / other == pytest.approx((worn_min + 1) // 2 / worn_min, abs=0.05)
+    assert sum(day.worn_h for day in days) == pytest.approx(worn_min / 60, abs=0.02)
+    told = [data.sentence for data in _of(events, "summary", "day")]
+    assert all("both wrists worn" in one or "arm" in one for one in told)
