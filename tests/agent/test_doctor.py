@@ -134,6 +134,19 @@ def test_a_check_that_breaks_is_a_finding():
     first, second = doctor._safely("moon", new_moon())
     assert (second.name, second.level, second.fault) == ("moon", "fail", "check_broke")
     assert "new moon" in second.message
+
+
+def test_what_may_not_be_read_is_for_its_owner_to_mend_and_no_fault_of_ours():
+    """The agent was tried as root first: what it left belongs to root."""
+
+    def locked():
+        raise PermissionError(13, "Permission denied", "/var/lib/veille/outbox.sqlite")
+        yield
+
+    (found,) = doctor._safely("outbox", locked())
+    assert found.level == "fail"
+    assert "/var/lib/veille/outbox.sqlite may not be read" in found.message
+    assert "report" not in found.mend
     assert first.level == "ok"
 
 
