@@ -134,6 +134,7 @@ def test_a_check_that_breaks_is_a_finding():
     first, second = doctor._safely("moon", new_moon())
     assert (second.name, second.level, second.fault) == ("moon", "fail", "check_broke")
     assert "new moon" in second.message
+    assert first.level == "ok"
 
 
 def test_what_may_not_be_read_is_for_its_owner_to_mend_and_no_fault_of_ours():
@@ -147,7 +148,6 @@ def test_what_may_not_be_read_is_for_its_owner_to_mend_and_no_fault_of_ours():
     assert found.level == "fail"
     assert "/var/lib/veille/outbox.sqlite may not be read" in found.message
     assert "report" not in found.mend
-    assert first.level == "ok"
 
 
 # --- Python, packages, settings ----------------------------------------------------------------------------
