@@ -68,6 +68,10 @@ class Anatomy:
     """(m,) the freezing part as this row alone has it; -inf = no leg or trunk, or no leg in the window"""
     limbs: Integers
     """(m,) legs and trunk that the freezing part is made of, 0 = none"""
+    heard: Booleans
+    """(m,) as in `Rows`, and not too much is missing"""
+    open_slope: Floats
+    """(m,) by how much the open part rises with what the row says of it by itself: more where the limbs agree"""
 
     def of(self, rows: Integers | slice) -> "Anatomy":
         """Some rows of it."""

@@ -7,7 +7,7 @@ exp, so each part enters with its share (`Anatomy.weight`), which is the slope o
 difference between the logarithm and the weighted mean is the term `merging`. Within a part:
 
 - open: a sum over places by definition, of the segment that decides; where what was strange in a window before still
-  echoes louder than this window, nothing of this window has a share;
+  echoes louder than this window, nothing of this window has a share; what other limbs add is theirs;
 - fall: the head is integrated along the line from the nearest normal place (`Known.apart`);
 - freezing: a sum over axes and bands of the window's power, in equal parts over its segments; the other legs, and the
   trunk, have their shares at their own positions. Where an earlier pair of windows decides, this one has no share.
@@ -27,12 +27,12 @@ from agent.tremble import held
 ASPECTS = ("posture", "movement", "abruptness", "span", "trembling", "stepping")
 """In what way: the four descriptors of the embedding, then the bands of the freeze index (3.5-8 Hz, 0.5-3 Hz)."""
 BANDS = 2
-REST = ("level", "echo", "habit", "before", "other_legs", "merging")
+REST = ("level", "echo", "habit", "before", "other_legs", "merging", "other_limbs")
 """What belongs to no place of the window: the medians and scales that a normal window has; what was strange just
 before; lasting strangeness, and the freeze index that is usual, taken off; what the windows before add to the head for
 falls and to the freeze index; the other legs and the trunk, as far as they are not placed; a logarithm of a mean is no
-mean."""
-LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING = range(len(REST))
+mean; what other limbs add to the open part by agreeing."""
+LEVEL, ECHO, HABIT, BEFORE, OTHER_LEGS, MERGING, OTHER_LIMBS = range(len(REST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Decomposition:
     places: Singles
     """(positions, 4 axes, segments, aspects); zero for positions that took no part in the score."""
     rest: Floats
-    """(6,) as in `REST`."""
+    """(7,) as in `REST`."""
     leading: int
     """Row that set the score."""
 
@@ -68,6 +68,10 @@ class Part(NamedTuple):
     rest: dict[int, Floats]
     """Index in `REST` -> (m,)"""
 
+    def of(self, rows: slice) -> "Part":
+        """Some rows of it."""
+        return Part(self.places[rows], {term: value[rows] for term, value in self.rest.items()})
+
 
 def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prototypes) -> Decomposition:
     """The score of one window.
@@ -79,39 +83,49 @@ def decompose(anatomy: Anatomy, family: Integers, leading: int, prototypes: Prot
         prototypes: what it was scored with.
     """
     one = slice(leading, leading + 1)
-    own = anatomy.of(one)
-    first, named = apart(own, family[one], prototypes)
-    places, others = np.zeros((len(family), *first.shape[1:]), np.float32), named[0]
-    weight = slopes(own, family[one], prototypes)[0, FREEZING]
+    own, own_family, limbs = anatomy.of(one), family[one], np.isfinite(anatomy.own_limb)
+    slope = slopes(own, own_family, prototypes)
+    weight = float(slope[0, FREEZING])
+    parts = {part: TAKEN[part](own, own_family, prototypes) for part in (OPEN, FALL) if slope[0, part] > 0}
     if weight > 0:
-        limbs = np.isfinite(anatomy.own_limb) & (np.arange(len(family)) != leading)
-        places[limbs, ..., -BANDS:] = weight * _freezing(anatomy, family, prototypes).places[limbs]
-        others[OTHER_LEGS] -= places.sum(dtype=np.float64)
+        trembling = _freezing(anatomy, family, prototypes)
+        parts[FREEZING] = trembling.of(one)
+    first, named = _added(own, own_family, prototypes, slope, parts)
+    places = np.zeros((len(family), *first.shape[1:]), np.float32)
+    if weight > 0:
+        places[limbs, ..., ASPECTS_OF[FREEZING]] = weight * trembling.places[limbs]
+        places[leading] = 0.0
+        named[0, OTHER_LEGS] -= places.sum(dtype=np.float64)
     places[leading] = first[0]
-    return Decomposition(places, others, leading)
+    return Decomposition(places, named[0], leading)
 
 
 def apart(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> tuple[Singles, Floats]:
     """What each place of a row added to its merged score, and what belongs to no place of it.
 
     Returns:
-        (m, 4 axes, segments, aspects), and (m, 6) as in `REST`; together they sum to the score of each row.
+        (m, 4 axes, segments, aspects), and (m, 7) as in `REST`; together they sum to the score of each row.
     """
-    norms, slope = prototypes.norms, slopes(anatomy, family, prototypes)
-    m, segments, axes, descriptors = anatomy.reading.from_prototype.shape
-    places, others = np.zeros((m, axes, segments, descriptors + BANDS), np.float32), np.zeros((m, len(REST)))
+    slope = slopes(anatomy, family, prototypes)
+    parts = {part: taken(anatomy, family, prototypes) for part, taken in TAKEN.items() if slope[:, part].any()}
+    return _added(anatomy, family, prototypes, slope, parts)
+
+
+def _added(
+    anatomy: Anatomy, family: Integers, prototypes: Prototypes, slope: Floats, parts: dict[int, Part]
+) -> tuple[Singles, Floats]:
+    norms, (m, segments, axes, _) = prototypes.norms, anatomy.reading.from_prototype.shape
+    places, rest = np.zeros((m, axes, segments, len(ASPECTS)), np.float32), np.zeros((m, len(REST)))
     level = norms.median[family, MERGED] / norms.scale[family, MERGED]
-    others[:, LEVEL] = -level
+    rest[:, LEVEL] = -level
     had = np.where(np.isfinite(anatomy.parts), anatomy.parts, 0.0)
-    others[:, MERGING] = anatomy.score + level - (slope * had).sum(axis=1)
-    for number, (taken, aspects) in PARTS_APART.items():
+    rest[:, MERGING] = anatomy.score + level - (slope * had).sum(axis=1)
+    for number, part in parts.items():
         weight = slope[:, number]
-        if weight.any():
-            part = taken(anatomy, family, prototypes)
-            places[..., aspects] += (weight[:, None, None, None] * part.places).astype(np.float32)
-            for term, value in part.rest.items():
-                others[:, term] += weight * value
-    return places, others
+        places[..., ASPECTS_OF[number]] += weight[:, None, None, None] * part.places
+        for term, value in part.rest.items():
+            rest[:, term] += weight * value
+    return places, rest
 
 
 def slopes(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Floats:
@@ -126,11 +140,16 @@ def _open(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
     mask = np.arange(strange.shape[1]) == strange.sum(axis=(2, 3)).argmax(axis=1)[:, None]  # (m, segments)
     echoed, earlier = echoes(reading.strange, anatomy.before, prototypes.echo)
     echoing = earlier > reading.strange
-    scale = norms.scale[family, OPEN]
+    slope, scale = anatomy.open_slope, norms.scale[family, OPEN]
     level = -norms.median[family, OPEN] / scale
     mask = mask & ~echoing[:, None]
-    places = strange * (mask / scale[:, None])[:, :, None, None]
-    rest = {LEVEL: level, ECHO: np.where(echoing, echoed - level, 0.0), HABIT: -anatomy.habit}
+    places = strange * (mask * (slope / scale)[:, None])[:, :, None, None]
+    rest = {
+        LEVEL: slope * level,
+        ECHO: slope * np.where(echoing, echoed - level, 0.0),
+        HABIT: -slope * anatomy.habit,
+        OTHER_LIMBS: anatomy.parts[:, OPEN] - slope * (echoed - anatomy.habit),
+    }
     return Part(places.transpose(0, 2, 1, 3), rest)
 
 
@@ -149,7 +168,7 @@ def _fall(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
 def _freezing(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Part:
     reading, before, norms = anatomy.reading, anatomy.before, prototypes.norms
     own, root = np.isfinite(anatomy.own_limb), np.sqrt(np.maximum(anatomy.limbs, 1))
-    each = np.where(own, 1 / (np.nan_to_num(norms.scale[family, FREEZING], nan=1.0) * root), 0.0)
+    each = own / (np.where(own, norms.scale[family, FREEZING], 1.0) * root)
     index = reading.trembling.sum(axis=(1, 2))
     lasts, now = held(index, before.trembling, before.known)
     whole = np.where(np.isfinite(anatomy.parts[:, FREEZING]), anatomy.parts[:, FREEZING], 0.0)
@@ -164,9 +183,7 @@ def _freezing(anatomy: Anatomy, family: Integers, prototypes: Prototypes) -> Par
     return Part(np.repeat(placed, segments, axis=2).astype(np.float32), rest)
 
 
-PARTS_APART: dict[int, tuple[Callable[[Anatomy, Integers, Prototypes], Part], slice]] = {
-    OPEN: (_open, slice(0, -BANDS)),
-    FALL: (_fall, slice(0, -BANDS)),
-    FREEZING: (_freezing, slice(-BANDS, None)),
-}
-"""Part of the score -> what takes it apart, and its aspects."""
+TAKEN: dict[int, Callable[[Anatomy, Integers, Prototypes], Part]] = {OPEN: _open, FALL: _fall, FREEZING: _freezing}
+"""Part of the score -> what takes it apart."""
+ASPECTS_OF = {OPEN: slice(0, -BANDS), FALL: slice(0, -BANDS), FREEZING: slice(-BANDS, None)}
+"""Part of the score -> its columns of `ASPECTS`."""

@@ -11,7 +11,7 @@ from agent.evidence import Layer, Testimony, Witness
 from agent.heads import Head
 from agent.layout import Layout
 from agent.prudence import Prudence
-from agent.quality import Assessor, Beside
+from agent.quality import CERTAIN, Assessor, Beside
 from agent.records import PARTS, Booleans, Floats, Quality, Scores, Standing, Surprise, Trust, Verdicts, Windows
 from agent.runtime import Runtime
 from agent.score import Prototypes, Rows, Scorer
@@ -106,10 +106,9 @@ class Judge:
         samples, family = windows.samples_g, windows.family
         end_s = windows.end_s[windows.owner]
         quality = self._assessor.assess(samples, windows.stream, end_s, Beside(windows.owner, family))
-        scores, anatomy = self.scorer.score(
-            Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing)
-        )
         fault = quality.faults().max(axis=1, initial=0.0)
+        rows = Rows(samples, family, windows.stream, windows.owner, end_s, quality.missing, fault < CERTAIN)
+        scores, anatomy = self.scorer.score(rows)
         said = Testimony(samples, family, windows.stream, windows.owner, quality, scores)
         trust = self._witness.testify(said)
         population = self.model.calibration.rank(windows, scores.score, ~trust.wholly_wrong())

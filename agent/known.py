@@ -69,17 +69,18 @@ class Known:
         which is spread in proportion. One pass serves the strides, both ends, and the near end without the past.
         """
         away, d = embedding - normal, embedding.shape[1]
-        inner = (normal[:, None] + _STRIDES[:, None] * away[:, None]) @ self.first[:d]  # (m, strides + 2, h1)
+        near, far = normal @ self.first[:d], away @ self.first[:d]
+        inner = near[:, None] + _STRIDES[:, None] * far[:, None]  # (m, strides + 2, h1)
         past = joined(embedding, before, known)[:, d:] @ self.first[d:]
-        inputs = np.concatenate([inner + past[:, None], inner[:, :1]], axis=1) + self.first_bias
+        inputs = np.concatenate([inner + past[:, None], near[:, None]], axis=1) + self.first_bias
         one = np.maximum(inputs, 0)
         two = one @ self.second + self.second_bias
         logit = np.maximum(two, 0) @ self.last + self.last_bias
         back = ((two[:, 1:-2] > 0) * self.last) @ self.second.T * (one[:, 1:-2] > 0)
-        shares = back.mean(axis=1) @ self.first[:d].T * away
+        shares = back.sum(axis=1) @ self.first[:d].T * (away / STRIDES)
         short = logit[:, -2] - logit[:, 0] - shares.sum(axis=1)
         weight = np.abs(shares) + 1e-9
-        shares += short[:, None] * weight / weight.sum(axis=1, keepdims=True)
+        shares += (short / weight.sum(axis=1))[:, None] * weight
         return Apart(shares, (logit[:, 0] - logit[:, -1]).astype(np.float64), logit[:, -1].astype(np.float64))
 
 

@@ -71,7 +71,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """By position, axis, segment and aspect: what each added to the score."""
     rest: dict[str, float]
     """What belongs to no place: `level` (of a normal window), `echo`, `habit` (and what trembling is usual), `before`,
-    `other_legs` (and the trunk), `merging`."""
+    `other_legs` (and the trunk), `merging`, `other_limbs`."""
     level_g: list[list[list[float]]]
     """By position, segment and axis: the mean that was measured."""
     spread_g: list[list[list[float]]]

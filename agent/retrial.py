@@ -15,7 +15,7 @@ from agent.judge import Judge, Judged
 from agent.own import Own
 from agent.past import LAGS
 from agent.records import Floats, Integers, Singles, Surprise, Trust, Verdicts, Windows
-from agent.score import strangeness, unheard
+from agent.score import Worn, strangeness, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,8 @@ class Retrial:
         before.places[at] = read.embedding[past]
         before.strange[at] = read.strange[past]
         before.trembling[at] = read.trembling[past].sum(axis=(1, 2))
-        owner = np.repeat(np.arange(v), positions)
-        habit = np.tile(self.anatomy.habit, v)
-        score = self.judge.scorer.conclude(reading, before, habit, np.tile(self.family, v), owner).score
+        worn = Worn(np.tile(self.family, v), np.repeat(np.arange(v), positions), np.tile(self.anatomy.heard, v))
+        score = self.judge.scorer.conclude(reading, before, np.tile(self.anatomy.habit, v), worn).score
         return np.where(np.isnan(self.score), np.nan, score.reshape(v, positions))
 
     def _read(self, stretches_g: Singles) -> tuple[Integers, Integers, Integers, Reading]:

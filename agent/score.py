@@ -1,7 +1,7 @@
 """Rows -> nonconformity scores: how unlike anything normal, how like a fall, how like freezing; merged into one.
 
     raw       = max over segments s, heard whole, of |e_s - p_s|^2 + w * |e_s - x_s|^2
-    open      = echo of (raw - median) / scale, less habit
+    open      = echo of (raw - median) / scale, less habit; with the other limbs, as far as they agree (`agreement`)
     fall      = (logit of `known` - median) / scale
     freezing  = sum over legs and trunk of (`tremble`, less what is usual - median) / scale, by the root of their number
     score     = log of the mean of exp over the parts, standardised once more
@@ -23,9 +23,11 @@ promise does not rest on that: `calibrate` ranks the merged score as it is, whic
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from agent.agreement import together
 from agent.anatomy import Anatomy, Before, Reading
 from agent.features import extract
 from agent.known import Known
@@ -104,11 +106,21 @@ class Rows:
     stream: Integers
     """(m,) slot of the stream, for the windows before."""
     owner: Integers
-    """(m,) the window, for what legs and trunk do together."""
+    """(m,) the window, for what limbs do together."""
     end_s: Floats
     """(m,) end of the window."""
     missing: Floats
     """(m,) share of missing samples."""
+    heard: Booleans
+    """(m,) has a say in what the window's other rows mean: no measurement that is certainly wrong."""
+
+
+class Worn(NamedTuple):
+    """m rows among the others of their windows; fields as in `Rows`."""
+
+    family: Integers
+    owner: Integers
+    heard: Booleans
 
 
 class Scorer:
@@ -127,7 +139,8 @@ class Scorer:
         self._usual = Usual()
 
     def score(self, rows: Rows) -> tuple[Scores, Anatomy]:
-        """Score rows; of one stream they may come in any number, but not before those already scored.
+        """Score rows; of one stream they may come in any number, but not before those already scored, and of one window
+        all at once.
 
         Returns:
             Scores (NaN where too much is missing), and what they are made of.
@@ -137,7 +150,8 @@ class Scorer:
         usable = rows.missing <= MOST_MISSING
         before = self._recall(rows, reading, usable)
         echoed = echoes(reading.strange, before, self._prototypes.echo)[0]
-        anatomy = self.conclude(reading, before, self._habit(rows, echoed, usable), rows.family, rows.owner)
+        worn = Worn(rows.family, rows.owner, rows.heard & usable)
+        anatomy = self.conclude(reading, before, self._habit(rows, echoed, usable), worn)
         far = _of_the_deciding(reading.from_prototype**2, _by_segment(reading, self._prototypes.context_weight))
         return Scores(
             score=np.where(rows.missing > MOST_MISSING, np.nan, anatomy.score),
@@ -153,28 +167,28 @@ class Scorer:
         """Rows by themselves: (m, 3, samples) in g, NaN = missing, and (m,) families. Nothing is remembered."""
         return self._reading(self._embed(samples_g), samples_g, family)
 
-    def conclude(self, reading: Reading, before: Before, habit: Floats, family: Integers, owner: Integers) -> Anatomy:
+    def conclude(self, reading: Reading, before: Before, habit: Floats, worn: Worn) -> Anatomy:
         """What rows say by themselves, and what went before, made into scores. Remembers nothing.
 
         Args:
             reading: of m rows.
             before: of the same.
             habit: (m,) what lasting strangeness takes off.
-            family: (m,).
-            owner: (m,) the window, for what legs and trunk do together.
+            worn: where each row was measured, and with what.
         """
-        known, norms = self._prototypes, self._prototypes.norms
+        known, norms, family = self._prototypes, self._prototypes.norms, worn.family
         parts = np.full((len(family), len(PARTS)), -np.inf)
-        parts[:, OPEN] = echoes(reading.strange, before, known.echo)[0] - habit
+        own_open = echoes(reading.strange, before, known.echo)[0] - habit
+        parts[:, OPEN], open_slope = together(own_open, worn.owner, worn.heard)
         if known.known:
             logit = known.known.evidence(reading.embedding, before.places, before.known)
             parts[:, FALL] = norms.standardise(logit.astype(np.float64), family, FALL)
         lasts, _ = held(reading.trembling.sum(axis=(1, 2)), before.trembling, before.known)
         legs = np.isfinite(norms.scale[:, FREEZING]) if known.legs is None else known.legs
         own_limb = norms.standardise(lasts - before.usual, family, FREEZING)
-        own_limb, parts[:, FREEZING], limbs = over_the_limbs(own_limb, legs[family], owner)
+        own_limb, parts[:, FREEZING], limbs = over_the_limbs(own_limb, legs[family], worn.owner)
         score, weight = merge(parts, family, norms)
-        return Anatomy(reading, before, habit, parts, score, weight, own_limb, limbs)
+        return Anatomy(reading, before, habit, parts, score, weight, own_limb, limbs, worn.heard, open_slope)
 
     def nearest(self, embedding: Singles, family: Integers, counts: Booleans | None = None) -> Singles:
         """(m, d) nearest prototype of each row; with (d,) `counts`, nearest by those numbers alone."""

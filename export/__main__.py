@@ -56,6 +56,9 @@ def _export(argv: list[str]) -> None:
     parser.add_argument(
         "--renew-calibration", action="store_true", help="of the bundle OUT, made from RUN, keep the network"
     )
+    parser.add_argument(
+        "--renew-head", action="store_true", help="as --renew-calibration, and teach the head for falls anew"
+    )
     args = parser.parse_args(argv)
     if args.run is None and not args.renew_evidence:
         parser.error("name the folder of a training run, and that of the bundle")
@@ -65,8 +68,8 @@ def _export(argv: list[str]) -> None:
     if args.renew_evidence:
         renew_evidence(args.out, args.root, keys=args.keys)
         return
-    if args.renew_calibration:
-        renew_calibration(args.run, args.out, args.root, args.folder, args.keys)
+    if args.renew_calibration or args.renew_head:
+        renew_calibration(args.run, args.out, args.root, args.folder, args.keys, head=args.renew_head)
         return
     forms = {"with_litert": args.litert, "with_evidence": args.evidence}
     make(args.run, args.out, args.root, args.folder, keys=args.keys, **forms)

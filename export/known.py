@@ -4,6 +4,13 @@ Learnt on the wearers that train, from every labelled window and from the same w
 (`training.augment.worn_otherwise`): without that it learns how one dataset straps its sensors on. On the calibration
 wearers, average precision at the waist and the wrist .93 and .93 with the data as recorded, .93 and .96 with both kinds
 of change; on WEDA-FALL, of another laboratory, .62 and .70.
+
+Windows and labels are mixed in pairs (mixup: Zhang, Cisse, Dauphin, Lopez-Paz 2018, ICLR), for the sake of laboratories
+that it has not seen. Average precision of the head alone, mean of three seeds, on people of the laboratories that it
+knows: .942 (the same with a dropout of .2 and nothing mixed); taught on the waists of one laboratory and judged on the
+four positions of the other: .81 (.79); the other way round: .71 (.62). Mixed with a dropout of .2: .940, .82, .69;
+without any: .941, .77, .72; with a Beta(.4) and a dropout of .2: .936, .82, .71; with Beta(1): .930, .81, .71. Weight
+decay, noise and more turned copies changed none of them by more than .01. All on training and calibration wearers.
 """
 
 import numpy as np
@@ -30,9 +37,11 @@ COPIES = 3
 HIDDEN = (96, 48)
 EPOCHS = 12
 BATCH = 512
-DROPOUT = 0.2
+DROPOUT = 0.1
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 1e-3
+MIXED = 0.2
+"""Both parameters of the Beta distribution of a window's share in its pair."""
 FEWEST_EVENTS = 20
 """Labelled windows below which there is nothing to learn."""
 
@@ -73,7 +82,9 @@ def _taught(looks: list[Singles], windows: NormalWindows, rng: np.random.Generat
     def step(rng: np.random.Generator) -> Tensor:
         rows = rng.choice(len(truth), BATCH, p=chance)
         look = torch.from_numpy(looks[rng.integers(len(looks))][rows])
-        return binary_cross_entropy_with_logits(head(look)[:, 0], truth[rows])
+        share, other = float(rng.beta(MIXED, MIXED)), torch.from_numpy(rng.permutation(BATCH))
+        look, held = (share * values + (1 - share) * values[other] for values in (look, truth[rows]))
+        return binary_cross_entropy_with_logits(head(look)[:, 0], held)
 
     loop({"head": head}, optimizer, schedule, rng, step, steps, name="head for falls")
     return head.eval()

@@ -13,6 +13,7 @@ from agent.runtime import FILES, Runtime
 from agent.runtime.onnx import OnnxRuntime
 from export.calibration import recalibrate
 from export.card import card
+from export.known import learn
 from export.make import calm, corpus_of, finish, finite, taught, vouch, write_parts
 from export.manifest import manifest_of
 from export.network import write_fp32
@@ -26,9 +27,9 @@ from training.windows import normal_windows
 
 
 def renew_calibration(
-    run: Path, path: Path, root: Path | None, own: Path | None = None, keys: Path | None = None
+    run: Path, path: Path, root: Path | None, own: Path | None = None, keys: Path | None = None, *, head: bool = False
 ) -> None:
-    """Calibrate a bundle anew, after a change of how scores are made; network, prototypes and head stay.
+    """Calibrate a bundle anew, after a change of how scores are made; network and prototypes stay.
 
     Args:
         run: folder of the training run that the bundle was made from; its fp32 student is what `parity` compares with.
@@ -36,6 +37,7 @@ def renew_calibration(
         root: folder of the datasets, see `data_root`.
         own: the folder of recordings that the run was trained on, if it was.
         keys: folder of the key that signs it; none = it is not signed.
+        head: teach the head for falls anew too; else it stays.
 
     Raises:
         TrainingError: the bundle is of another run, or a form is not near enough to fp32 any more.
@@ -47,9 +49,14 @@ def renew_calibration(
         raise TrainingError(
             f"{path} was made from {manifest.commit[:12]}, {run} is of {record.commit[:12]}: name its run"
         )
-    held_out = normal_windows(corpus_of(record, root, own, model.layout).recordings("calibrate"), model.layout)
-    prototypes = model.prototypes
-    parts = (prototypes.places, prototypes.family, prototypes.known)
+    corpus = corpus_of(record, root, own, model.layout)
+    held_out = normal_windows(corpus.recordings("calibrate"), model.layout)
+    prototypes, known = model.prototypes, model.prototypes.known
+    if head:
+        known = learn(
+            model.runtime, model.layout, normal_windows(corpus.recordings("train"), model.layout), record.seed
+        )
+    parts = (prototypes.places, prototypes.family, known)
     calibrated = recalibrate(model.runtime, model.layout, calm(held_out), *parts)
     runtimes = _runtimes(bundle, path)
     with tempfile.TemporaryDirectory() as name:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from agent.errors import AgentError
-from training import choose, evaluate, explain, leaderboard, prudent, train
+from training import agreement, choose, evaluate, explain, leaderboard, prudent, train
 from training.benchmarks.noise_novelty import command as noise_novelty
 from training.datasets import convert
 from training.errors import TrainingError
@@ -15,6 +15,7 @@ COMMANDS = {
     "train": (train, "train the student on the normal activities of the datasets that may ship"),
     "convert": (convert, "write recordings of a dataset in the recording format that `veille replay` reads"),
     "choose": (choose, "how the numbers of the score were chosen, on the calibration wearers"),
+    "agreement": (agreement, "whether limbs that agree tell more than the strangest of them"),
     "evaluate": (evaluate, "detection figures of a bundle beside its peers"),
     "prudence": (prudent, "is the budget kept, and doubt well placed, also where sensors are worn badly?"),
     "noise-novelty": (noise_novelty, "is a broken measurement told from a changed behaviour?"),

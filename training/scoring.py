@@ -9,14 +9,16 @@ from agent.score import Prototypes, Rows, Scorer
 from training.windows import NormalWindows
 
 
-def score_windows(runtime: Runtime, prototypes: Prototypes, layout: Layout, windows: NormalWindows) -> Scores:
-    """Scores of m rows."""
+def score_windows(
+    runtime: Runtime, prototypes: Prototypes, layout: Layout, windows: NormalWindows, *, agreeing: bool = True
+) -> Scores:
+    """Scores of m rows; not `agreeing` = what each limb says is not made more or less by the others."""
     scorer = Scorer(runtime, prototypes, layout.segments, layout.rate_hz, layout.hop_s)
-    return scorer.score(rows(windows))[0]
+    return scorer.score(rows(windows, agreeing=agreeing))[0]
 
 
-def rows(windows: NormalWindows) -> Rows:
-    """What the agent's scorer takes."""
+def rows(windows: NormalWindows, *, agreeing: bool = True) -> Rows:
+    """What the agent's scorer takes; no row is certainly wrong, see `normal_windows`."""
     return Rows(
         samples_g=windows.samples_g,
         family=windows.family,
@@ -24,6 +26,7 @@ def rows(windows: NormalWindows) -> Rows:
         owner=windows.window,
         end_s=windows.end_s,
         missing=np.isnan(windows.samples_g[:, 0]).mean(axis=1),
+        heard=np.full(len(windows.end_s), agreeing),
     )
 
 

@@ -124,7 +124,9 @@ def _invented(seed: int = 0, *, wearers: int = 2, ends: int = 8, worn: Sequence[
         legs=np.array([name in ("thigh", "ankle") for name in layout.families]),
     )
     stream, owner = wearer * len(worn) + place, end * wearers + wearer
-    rows = Rows(samples.astype(np.float32), np.array(worn)[place], stream, owner, layout.hop_s * end, np.zeros(m))
+    heard = rng.random(m) < 0.9
+    end_s, whole = layout.hop_s * end, np.zeros(m)
+    rows = Rows(samples.astype(np.float32), np.array(worn)[place], stream, owner, end_s, whole, heard)
     return Invented(answer, prototypes, rows, layout)
 
 

@@ -11,6 +11,7 @@ from agent.attribute import (
     ECHO,
     HABIT,
     OTHER_LEGS,
+    OTHER_LIMBS,
     REST,
     Decomposition,
     apart,
@@ -20,7 +21,7 @@ from agent.attribute import (
 from agent.batch import cut_recording
 from agent.judge import Judge
 from agent.records import FALL, FREEZING, OPEN
-from agent.score import MERGED, merge, strangeness
+from agent.score import MERGED, echoes, merge, strangeness
 from agent.tremble import held
 
 EXACT = 1e-4
@@ -46,6 +47,7 @@ def test_places_and_rest_of_every_row_add_up_to_its_score_whichever_part_dominat
     assert others[:, ECHO].any()
     assert others[:, HABIT].any()
     assert others[:, OTHER_LEGS].any()
+    assert (others[:, OTHER_LIMBS] > 0.01).any()
 
 
 @pytest.mark.parametrize("seed", [0, 2, 4])
@@ -104,7 +106,8 @@ def test_where_an_earlier_window_still_echoes_louder_this_one_has_no_share_in_th
     made = invented(6)
     made = replace(made, prototypes=replace(made.prototypes, echo=0.99))
     _, anatomy = made.scored()
-    louder = anatomy.parts[:, OPEN] > anatomy.reading.strange + 1e-9
+    strange = anatomy.reading.strange
+    louder = echoes(strange, anatomy.before, 0.99)[1] > strange
     assert louder.any()
     assert not louder.all()
     shares = only(made, anatomy, OPEN).sum(axis=(1, 2, 3))

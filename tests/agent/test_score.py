@@ -9,16 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.batch import cut_recording
+from agent.judge import Judge
 from agent.past import LAGS
-from agent.records import FALL, FREEZING, OPEN, PARTS
+from agent.records import FALL, FREEZING, OPEN, PARTS, Windows
 from agent.runtime import LARGEST_BATCH, Answer
 from agent.score import ECHOES, FAINT, LARGEST, LEAK, MERGED, MOST, MOST_MISSING, SHARED, Norms, Rows, Scorer, merge
 from agent.tremble import MOVING, freeze_bands
 from agent.usual import DRAWN, FORGET
 
 
+def agreed(made, i):
+    """The open part of row i with the other limbs of its window, from its definition."""
+    rows, mine = made.rows, naively(made, i)[0]
+    others = [n for n in np.flatnonzero((rows.owner == rows.owner[i]) & rows.heard) if n != i] if rows.heard[i] else []
+    return (mine + sum(min(mine, naively(made, n)[0]) for n in others)) / np.sqrt(1 + len(others))
+
+
 def naively(made, i):
-    """(open, fall, freezing) of row i, from its definition, one number after the other."""
+    """(open by itself, fall, freezing) of row i, from its definition, one number after the other."""
     known, norms, rows, hop_s = made.prototypes, made.prototypes.norms, made.rows, made.layout.hop_s
 
     def strange(row):
@@ -73,7 +81,7 @@ def test_the_parts_and_the_merged_score_are_what_their_definition_says(invented)
     scores, _ = made.scored()
     norms = made.prototypes.norms
     for row, family in enumerate(made.rows.family):
-        parts = naively(made, row)
+        parts = (agreed(made, row), *naively(made, row)[1:])
         assert scores.parts[row] == pytest.approx(parts, rel=1e-4, abs=1e-4)
         felt = [FAINT + LEAK * (part - FAINT) if part < FAINT else part for part in parts[:2]] + [parts[2]]
         had = [part for part in felt if np.isfinite(part)]
@@ -191,7 +199,8 @@ def live(bundle, recording):
     """The rows of a recording and a fresh scorer of the bundle."""
     model, windows = bundle.model, cut_recording(recording, bundle.model.layout)
     end_s = windows.end_s[windows.owner]
-    rows = Rows(windows.samples_g, windows.family, windows.stream, windows.owner, end_s, np.zeros(len(end_s)))
+    m = len(end_s)
+    rows = Rows(windows.samples_g, windows.family, windows.stream, windows.owner, end_s, np.zeros(m), np.ones(m, bool))
     return rows, lambda: Scorer(
         model.runtime, model.prototypes, model.layout.segments, model.layout.rate_hz, model.layout.hop_s
     )
@@ -310,3 +319,28 @@ def test_merging_lies_between_the_mean_and_the_largest_and_never_falls_where_a_p
     if np.isfinite(parts[which]):
         higher = [part + (n == which) for n, part in enumerate(parts)]
         assert merge(np.array([higher]), np.zeros(1, int), norms)[0][0] >= score - 1e-9
+
+
+def test_where_nobody_is_heard_each_limb_says_what_it_would_say_alone(invented):
+    made = invented(4)
+    silent = replace(made, rows=replace(made.rows, heard=np.zeros(len(made.rows.heard), np.bool_)))
+    alone = replace(made, rows=replace(made.rows, owner=np.arange(len(made.rows.owner))))
+    assert np.array_equal(silent.scored()[0].parts[:, OPEN], alone.scored()[0].parts[:, OPEN])
+    assert not np.array_equal(made.scored()[0].parts[:, OPEN], alone.scored()[0].parts[:, OPEN])
+
+
+def test_a_limb_measured_wrongly_is_not_heard_by_the_others(bundle, simulated):
+    windows = cut_recording(simulated, bundle.model.layout)
+    broken = np.array(windows.samples_g)
+    wrist = windows.family == bundle.model.layout.families.index("wrist")
+    broken[wrist] *= 0.2  # nothing on earth weighs so little
+    gone = Windows(
+        *(getattr(windows, name) for name in ("wearer", "end_s")),
+        *(getattr(windows, name)[~wrist] for name in ("owner", "stream", "family", "samples_g")),
+    )
+    spoilt, alone, sound = (
+        Judge(bundle.model, 0.2).measure(said).scores.parts[:, OPEN]
+        for said in (replace(windows, samples_g=broken), gone, windows)
+    )
+    assert np.array_equal(spoilt[~wrist], alone)
+    assert not np.array_equal(spoilt[~wrist], sound[~wrist])
