@@ -148,6 +148,7 @@ class Drift:
                     raise ValueError(f"{name}: shape {state[name].shape} instead of {part[name].shape}")
                 part[name] = state[name]
         _check(*new)
+        new[0]["told"] = np.nan  # whoever listened heard that it ended, when the watch stopped or was started again
         self._make_room(wearer + 1)
         for own, part in zip((self.memory, self.reference.memory, self.bets.memory), new, strict=True):
             own[wearer] = part[0]

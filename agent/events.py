@@ -319,6 +319,9 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """The labels that cannot be ruled out; one = decided, several = abstention."""
     cause: Literal["", "ambiguous", "too_little_calibration", "unlike_anything_seen", "poor_signal"] = ""
     """Why the verdict abstains; empty where it does not."""
+    ended: str | msgspec.UnsetType = msgspec.UNSET
+    """Of an `end`, why it is one where it is not over as far as was seen: `restart` = the agent died and was started
+    again; what has happened since `end` is not known. Left out elsewhere."""
     sentence: str
     score: float | None
     p_value: Unit | None

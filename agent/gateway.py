@@ -18,6 +18,7 @@ from agent.counters import Counters, worth_a_line
 from agent.durable import locked
 from agent.errors import OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
+from agent.languages import LANGUAGES, Language
 from agent.messages import Delivery, Describe
 from agent.notify import Notifier
 from agent.outbox import Outbox
@@ -27,6 +28,7 @@ from agent.signals import stop_on_signals
 from agent.sources import Source
 from agent.sources.mqtt import MqttSource
 from agent.sources.tail import Tail
+from agent.unended import ended
 from agent.vitals import write_vitals
 from agent.whole import Kept
 
@@ -230,7 +232,7 @@ def run(
 
     Raises:
         StopError: settings, bundle or outbox need a person.
-        OutboxError: the outbox cannot be opened.
+        OutboxError: the outbox cannot be opened or written.
     """
     topics, counters, notifier = Topics(settings.site, settings.gateway), Counters(), notifier or Notifier()
     path = Path(settings.state_dir) / settings.outbox.path
@@ -239,6 +241,7 @@ def run(
         closing(Outbox.open(path, settings.outbox, clock)) as outbox,
         closing(_source(settings, topics, counters, clock, runtime_dir)) as source,
     ):
+        _end_what_was_left_open(outbox, LANGUAGES[settings.language], counters, clock.now_s())
         pipeline = make_pipeline(source, outbox, counters)
         describe = describe_gateway(settings, pipeline.bundle, outbox.epoch)
         asks = AskBox(pipeline.explained, topics, counters, settings.signals_in_explanations)
@@ -263,6 +266,14 @@ def run(
             publisher.stop(clean)
             gateway.sum_up()
             audit.write("stop", epoch=outbox.epoch, clean=clean)
+
+
+def _end_what_was_left_open(outbox: Outbox, words: Language, counters: Counters, now_s: float) -> None:
+    """By an agent that died: its alarms would stand for ever."""
+    ends = [(topic, ended(event, words, now_s)) for topic, event in outbox.left_open]
+    if ends:
+        outbox.put(ends)
+        counters.count("events_ended_by_restart", len(ends))
 
 
 def _tell_start(audit: AuditLog, settings: Settings, bundle: BundleName, epoch: int) -> None:

@@ -1,12 +1,14 @@
 """Every phrase that an event can say, in English and in French; put together by `words`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """One language; braces are filled by `words`."""
+    """One language; braces are filled by `words`. What is said of limbs stands in `limbs.languages`."""
 
+    name: Literal["en", "fr"]
     decimal: str
     """What stands between a number and its fraction."""
     positions: dict[str, str]
@@ -53,6 +55,8 @@ class Language:
     heard_again: str
     every_sensor: str
     agent_stops: str
+    restarted: str
+    """{since}, {before}"""
     back: str
     shift: str
     """{size}, {low}, {high}, {how}, {since}: how far away from the first day of wear, of a drift."""
@@ -63,6 +67,7 @@ class Language:
 
 
 ENGLISH = Language(
+    name="en",
     decimal=".",
     positions={},
     axes={"all": "over all axes", "mostly": "mostly along {axis}", "only": "along {axis} alone"},
@@ -149,6 +154,7 @@ ENGLISH = Language(
     heard_again="{where}: {why}; nothing had come since {since}, for {seconds} s",
     every_sensor="every sensor",
     agent_stops="the agent stops",
+    restarted="the agent was restarted; what happened after {since} is not known: go and look; told before: {before}",
     back="heard again",
     shift="{size} standard deviations [{low}, {high}] {how} than on the first day of wear since {since}",
     shift_ways=("stranger", "less strange"),
@@ -162,6 +168,7 @@ ENGLISH = Language(
 )
 
 FRENCH = Language(
+    name="fr",
     decimal=",",
     positions={
         "wrist": "poignet",
@@ -275,6 +282,7 @@ FRENCH = Language(
     heard_again="{where} : {why} ; rien n'était venu depuis {since}, soit {seconds} s",
     every_sensor="tous les capteurs",
     agent_stops="l'agent s'arrête",
+    restarted="l'agent a été relancé ; la suite, depuis {since}, n'est pas connue : aller voir ; dit avant : {before}",
     back="de nouveau entendu",
     shift="{size} écarts-types [{low} ; {high}] {how} que le premier jour de port depuis {since}",
     shift_ways=("plus étrange", "moins étrange"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from agent import events, surplus
+from agent import events, surplus, unended
 from agent.audience import Audience
 from agent.clock import Clock, WallClock
 from agent.errors import OutboxError
@@ -25,11 +25,6 @@ from agent.surplus import Amount
 
 log = logging.getLogger("veille")
 
-INSERT = """
-INSERT INTO rows (seq, id, revision, topic, payload, priority, created_s) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id, revision) DO NOTHING
-"""
-"""A `seq` given twice would be an error, not a conflict to pass over."""
 PENDING = "SELECT seq, topic, payload, created_s FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 FIND = "SELECT seq, topic FROM rows WHERE id = ? AND revision = ?"
 NOTE = "INSERT OR IGNORE INTO acks VALUES (?, ?)"
@@ -55,6 +50,7 @@ class Outbox:
     Attributes:
         epoch: counts the starts of the agent on this gateway, from 1.
         newest_seq: the highest given so far; 0 = none.
+        left_open: topic and latest revision of what had begun and not ended when the file was opened.
         dropped: rows given up since the start because the outbox, or the disk, was full.
         on_put: called after each `put`, from its thread.
     """
@@ -63,7 +59,7 @@ class Outbox:
         self.epoch = self.newest_seq = self.dropped = 0
         self.on_put: Callable[[], None] = lambda: None
         self._limits, self._clock = limits, clock
-        self._kept = Amount(0, 0)
+        self._kept, self.left_open = Amount(0, 0), list[tuple[str, Event]]()
         self._reserve, self._tight = Reserve.beside(path, limits.reserve_bytes), False
         self._file = OutboxFile(path, clock, on_open=self._look, on_full=self._let_go)
 
@@ -232,14 +228,15 @@ class Outbox:
 
     def _look(self, db: sqlite3.Connection) -> None:
         self._kept, self.newest_seq = surplus.amount(db), newest_seq(db)
+        self.left_open = unended.left_open(db, self._clock.now_s())
 
     def _put(self, batch: list[tuple[str, Event]]) -> list[Event]:
         now_s, queued, size = self._clock.now_s(), list[Event](), 0
         with self._file.transaction() as db:
             for topic, event in batch:
                 seq = self.newest_seq + len(queued) + 1
-                stamped = msgspec.structs.replace(event, seq=seq, epoch=self.epoch)
-                if added := _insert(db, topic, stamped, now_s):
+                stamped = unended.note(db, topic, msgspec.structs.replace(event, seq=seq, epoch=self.epoch), now_s)
+                if added := surplus.add(db, topic, stamped, now_s):
                     queued.append(stamped)
                     size += added
             kept = Amount(self._kept.rows + len(queued), self._kept.size + size)
@@ -287,13 +284,6 @@ class Outbox:
         before, self.dropped = self.dropped, self.dropped + lost.rows
         if before.bit_length() != self.dropped.bit_length():  # about the 1st, 2nd, 4th, 8th ...
             log.warning("outbox full at %d rows: %d dropped so far, least urgent first", self.depth(), self.dropped)
-
-
-def _insert(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> int:
-    """Bytes taken; 0 = it already waits here."""
-    data, payload = event.data, events.encode(event)
-    row = (event.seq, event.id, data.revision, topic, payload, events.PRIORITIES[data.kind], now_s)
-    return surplus.size_of(payload) * db.execute(INSERT, row).rowcount
 
 
 def _who_has(db: sqlite3.Connection, seq: int) -> set[str]:

@@ -46,9 +46,17 @@ CREATE TABLE IF NOT EXISTS drops (
     first_s REAL NOT NULL,
     last_s REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unended (
+    id TEXT PRIMARY KEY,
+    base INTEGER NOT NULL, -- added to the revisions of who finds it again
+    told_s REAL NOT NULL,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL -- the latest event; empty = a restart has ended it
+);
 """
-"""`acks` and `drops` came later; an agent that does not know them may use the file all the same."""
+"""`acks`, `drops` and `unended` came later; an agent that does not know them may use the file all the same."""
 COPY = "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
+COPY_UNENDED = "INSERT OR IGNORE INTO unended VALUES (?, ?, ?, ?, ?)"
 FROM_BOTH_ENDS = ("SELECT * FROM rows ORDER BY seq ASC", "SELECT * FROM rows ORDER BY seq DESC")
 MOST_PAGES = 1073741823
 """SQLite's own limit."""
@@ -221,7 +229,8 @@ def rescue(aside: Path, db: sqlite3.Connection, now_s: float, epoch: int) -> int
     """
     with closing(sqlite3.connect(aside)) as damaged:
         db.execute("BEGIN IMMEDIATE")
-        rescued = sum(_copy_rows(damaged, db, question) for question in FROM_BOTH_ENDS)
+        rescued = sum(_copy_rows(damaged, db, question, COPY) for question in FROM_BOTH_ENDS)
+        _copy_rows(damaged, db, "SELECT * FROM unended", COPY_UNENDED)
         seq, starts = int(now_s * 1000), epoch or int(now_s)
         with suppress(sqlite3.Error):
             starts = epoch or damaged.execute("SELECT max(value) FROM epoch").fetchone()[0] or starts
@@ -236,12 +245,12 @@ def rescue(aside: Path, db: sqlite3.Connection, now_s: float, epoch: int) -> int
     return rescued
 
 
-def _copy_rows(damaged: sqlite3.Connection, db: sqlite3.Connection, question: str) -> int:
+def _copy_rows(damaged: sqlite3.Connection, db: sqlite3.Connection, question: str, copy: str) -> int:
     """Copy rows from one end up to the damage; only those that are still an event."""
     copied = 0
     with suppress(sqlite3.DatabaseError):
         for row in damaged.execute(question):
             with suppress(msgspec.DecodeError, TypeError, UnicodeDecodeError):
                 events.decode(row[4])
-                copied += db.execute(COPY, row).rowcount
+                copied += db.execute(copy, row).rowcount
     return copied

@@ -164,8 +164,18 @@ def read_toml(path: Path, form: type[Form]) -> Form:
         SettingsError: the file is missing, is not TOML, or holds a key or a value that is not allowed.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=form)
+        return decode_toml(path, path.read_bytes(), form)
     except OSError as error:
         raise SettingsError(f"settings {path}: {error.strerror}; give a file with --config") from error
+
+
+def decode_toml(path: Path, content: bytes, form: type[Form]) -> Form:
+    """What `read_toml` would make of a file at `path` with this content.
+
+    Raises:
+        SettingsError: it is not TOML, or holds a key or a value that is not allowed.
+    """
+    try:
+        return msgspec.toml.decode(content, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # includes ValidationError
         raise SettingsError(f"settings {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""What is given up when there is no room: the full-policy of the outbox, and the record of what was lost by it.
+"""The rows of the outbox, and what is given up when there is no room: the full-policy, and the record of it.
 
 Policy: the least urgent kind first, of one kind the oldest row first, a new row like any other. So a new alarm
 replaces an old doubt, a new doubt never replaces an alarm. What is lost is written down in the same transaction,
@@ -9,10 +9,15 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from agent.events import iso_time
+from agent.events import PRIORITIES, Event, encode, iso_time
 
 OVERHEAD = 300
 """Bytes that a row takes beside its payload: topic, id, indexes."""
+INSERT = """
+INSERT INTO rows (seq, id, revision, topic, payload, priority, created_s) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id, revision) DO NOTHING
+"""
+"""A `seq` given twice would be an error, not a conflict to pass over."""
 LEAST_URGENT_FIRST = """
 SELECT seq, topic, length(payload) FROM rows WHERE priority >= ? ORDER BY priority DESC, seq
 """
@@ -39,6 +44,13 @@ def amount(db: sqlite3.Connection) -> Amount:
     """All rows; reads the whole table."""
     rows, payloads = db.execute("SELECT count(*), ifnull(sum(length(payload)), 0) FROM rows").fetchone()
     return Amount(rows, payloads + rows * OVERHEAD)
+
+
+def add(db: sqlite3.Connection, topic: str, event: Event, now_s: float) -> int:
+    """Queue an event; returns the bytes taken, 0 = it already waits here."""
+    data, payload = event.data, encode(event)
+    row = (event.seq, event.id, data.revision, topic, payload, PRIORITIES[data.kind], now_s)
+    return size_of(payload) * db.execute(INSERT, row).rowcount
 
 
 def remove(db: sqlite3.Connection, seqs: Iterable[int]) -> Amount:

@@ -13,7 +13,7 @@ INDENT = " " * 14
 
 
 def tell(event: Event, when: str | None = None) -> str:
-    """A few lines: when, who, which verdict, how sure; then the sentence that explains. An end takes one line.
+    """A few lines: when, who, which verdict, how sure; then the sentence that explains. An end that was seen takes one.
 
     Args:
         event: any phase.
@@ -21,10 +21,17 @@ def tell(event: Event, when: str | None = None) -> str:
     """
     data = event.data
     when = when or data.start[11:23]
-    if data.phase == "end":
+    if data.summary:
+        return _line(f"{when:12}  {data.wearer}  summary of the {data.summary.period}", data.sentence)
+    if data.phase == "end" and not data.ended:
         return f"{when:12}  {data.wearer}  {_verdict(data)} (end)  over, it lasted {_lasted_s(data):.1f} s"
     head = f"{when:12}  {data.wearer}  {_verdict(data)} ({data.phase})  {_sureness(data)}"
-    return head + "\n" + textwrap.fill(data.sentence, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    return _line(head, data.sentence)
+
+
+def _line(head: str, sentence: str) -> str:
+    told = textwrap.fill(sentence, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    return f"{head}\n{told}" if told else head
 
 
 def _verdict(data: EventData) -> str:

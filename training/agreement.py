@@ -30,7 +30,19 @@ RIDGE = 3000.0
 RARE = 0.005
 """Of all normal rows by themselves, the share that lies above the level at which the tails are compared."""
 RESAMPLES = 300
-HEADINGS = ("worn", "open, alone", "open, together", "open, foretold", "merged, alone", "merged, together", "tail")
+HEADINGS = (
+    "worn",
+    "open, alone",
+    "open, together",
+    "open, foretold",
+    "merged, alone",
+    "merged, together",
+    "tail",
+    "alike",
+)
+NOTES = f"""
+Tail: share of normal rows whose open part, together, lies above what {RARE:.1%} of them exceed alone. Alike: mean
+correlation of two limbs' open parts in normal wear."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
                     )
                 )
             )
-    print(f"\nTail: share of normal rows whose open part, together, lies above what {RARE:.1%} of them exceed alone.")
+    print(NOTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,8 @@ def _figures(bundle: Bundle, learnt: People, people: People) -> list[str]:
     found = (own, joint, foretold, alone.score[people.rows], together.score[people.rows])
     cells = [_precision(people, values.max(axis=1)) for values in found]
     level = np.quantile(own[people.normal], 1 - RARE)
-    return [*cells, f"{(joint[people.normal] > level).mean():.3%}"]
+    alike = np.atleast_2d(np.corrcoef(own[people.normal].T))[np.triu_indices(own.shape[1], 1)].mean()
+    return [*cells, f"{(joint[people.normal] > level).mean():.3%}", f"{alike:.2f}"]
 
 
 def _foretold(bundle: Bundle, learnt: People, people: People) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.cli.page import RUNTIMES, Commands, add_command
+from agent.durable import write_durably
 from agent.errors import SettingsError
 from agent.settings_page import Answers, BrokerAnswers, settings_page
 
@@ -98,18 +99,15 @@ def write(path: Path, text: str) -> None:
     Raises:
         SettingsError: a value is not allowed, or the file cannot be written.
     """
-    from agent.settings import read_settings
+    from agent.settings import Settings, decode_toml
 
-    fresh = path.with_name(f".{path.name}.new")
+    content = text.encode()
+    decode_toml(path, content, Settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8")
-        read_settings(fresh)
-        fresh.replace(path)
+        write_durably(path, content, mode=0o666)  # less what the umask forbids
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; run it as root, or name another file with --config") from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _answer(given: str | None, ask: Callable[[str], str] | None, name: str, what: str, form: str, default: str) -> str:

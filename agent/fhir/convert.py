@@ -51,8 +51,8 @@ def _observation(event: Event) -> Resource:
         "meta": {"security": [AI_ASSERTED]},
         "extension": [_uncertainty(event)],
         "identifier": [{"system": "urn:veille:event", "value": event.id}],
-        # Until it has ended, later revisions change it.
-        "status": "final" if data.phase == "end" else "preliminary",
+        # Until it has ended, later revisions change it; one that a restart ended nobody has seen to its end.
+        "status": "unknown" if data.ended else "final" if data.phase == "end" else "preliminary",
         "category": [{"coding": [{"system": CATEGORY, "code": "activity", "display": "Activity"}]}],
         "code": concept(data.kind),
         "subject": {"type": "Patient", "identifier": {"system": f"urn:{_place(event)}:wearer", "value": data.wearer}},

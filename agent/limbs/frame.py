@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.compose import Sender
 from agent.events import Event, EventData, Kind, Masses, iso_time
+from agent.languages import Language
 
 NAMES = ("normal", "noise", "novelty")
 
@@ -13,6 +14,11 @@ class Frame:
     """Fills in what does not depend on the limbs."""
 
     sender: Sender
+
+    @property
+    def language(self) -> Language:
+        """Of the sentences."""
+        return self.sender.words
 
     def data(
         self, kind: Kind, wearer: str, span: tuple[float, float], now_s: float, sentence: str, label: int

@@ -8,9 +8,12 @@ from html import escape
 import numpy as np
 
 from agent.errors import StopError
-from agent.events import Event, EventData, LimbChange, Summary
+from agent.events import Event, Summary
+from agent.languages import ENGLISH, LANGUAGES, Language
 from agent.limbs import page_legs, words
 from agent.limbs.drawing import Dot, Line, Rect, Shape, Text, lowered, svg
+from agent.limbs.languages import phrases_of
+from agent.words import number
 
 WIDTH, HALF = 900, 620
 """Of the drawing, and the height of each of its halves: arms, legs."""
@@ -24,15 +27,13 @@ TEXTS = {
         "title": "{wearer}",
         "arms": "Arms",
         "legs": "Legs",
-        "about": "{side} arm beside the other. Not a medical device, no diagnosis.",
+        "about": "The {arm} beside the other. Not a medical device, no diagnosis.",
         "days": "{days} days, {judged} of them with enough wear of both sensors; the others are left out, never "
         "counted as rest.",
-        "latest": "On {day} the {side} arm was used {one:.1f} h, the other {other:.1f} h: for each hour of the other "
+        "latest": "On {day} the {arm} was used {one} h, the other {other} h: for each hour of the other "
         "arm {minutes:.0f} minutes (95 % interval {low:.0f} to {high:.0f}). In healthy people it is 50 to 64 minutes.",
-        "none": "No change from the wearer's own days was found.",
-        "withheld": "{day}: no comparison, because {why}.",
         "ratio": "Use ratio, day by day (1: both arms alike)",
-        "hours": "Minutes of use in each hour, mean of the last 7 judged days ({side} arm blue, other grey)",
+        "hours": "Minutes of use in each hour, mean of the last 7 judged days ({arm} blue, other grey)",
         "legend": "green: healthy people   blue dots: this wearer, walking left out   red: a change was found   "
         "x: too little wear",
     },
@@ -40,14 +41,12 @@ TEXTS = {
         "title": "{wearer}",
         "arms": "Bras",
         "legs": "Jambes",
-        "about": "Bras {side} comparé à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
+        "about": "Le {arm} comparé à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
         "days": "{days} jours, dont {judged} où les deux capteurs ont été assez portés ; le reste est écarté, et non "
         "compté comme du repos.",
-        "latest": "Le {day}, le bras {side} a servi {one:.1f} h, l'autre {other:.1f} h : pour une heure de l'autre, "
+        "latest": "Le {day}, le {arm} a servi {one} h, l'autre {other} h : pour une heure de l'autre, "
         "{minutes:.0f} minutes (intervalle à 95 % : {low:.0f} à {high:.0f}). Chez une personne en bonne santé : "
         "50 à 64.",
-        "none": "Aucun changement par rapport aux jours précédents n'a été trouvé.",
-        "withheld": "{day} : pas de comparaison, car {why}.",
     },
 }
 
@@ -58,8 +57,8 @@ class Story:
 
     wearer: str
     days: list[tuple[dt.date, Summary]]
-    changes: list[tuple[dt.date, EventData, LimbChange]]
-    """Changes from the wearer's own days, by the day on which they were told."""
+    changes: page_legs.Changes
+    """By the day on which they were told."""
 
     @property
     def side(self) -> str:
@@ -82,7 +81,7 @@ class Story:
 
     def of(self, *, legs: bool) -> page_legs.Changes:
         """The changes of the legs, or of the arms."""
-        return [one for one in self.changes if (one[1].kind == "asymmetry_change") == legs]
+        return [one for one in self.changes if (one[1].measure != "use_ratio") == legs]
 
 
 def story(events: Iterable[Event], wearer: str) -> Story:
@@ -97,8 +96,8 @@ def story(events: Iterable[Event], wearer: str) -> Story:
         data = event.data
         if data.wearer == wearer and data.summary and data.summary.period == "day":
             days[_date(data.start)] = data.summary
-        if data.wearer == wearer and data.limbs and data.limbs.reference == "own":
-            changes.append((_date(data.end) - dt.timedelta(days=1), data, data.limbs))  # ends at midnight
+        if data.wearer == wearer and data.limbs:
+            changes.append((_date(data.end) - dt.timedelta(days=1), data.limbs))  # ends at midnight
     if not days:
         raise StopError(
             f"no day of {wearer} among these events; give the file that holds .../wearer/{wearer}/summary/day"
@@ -141,7 +140,7 @@ def _ratios(told: Story) -> list[Shape]:
             continue
         shapes.append(Line(x(day), y(ratio.low), x(day), y(ratio.high), OWN, 2))
         shapes.append(Dot(x(day), y(ratio.value), 4, WATCHED))
-    for day, _, change in told.of(legs=False):
+    for day, change in page_legs.marked(told.of(legs=False)):
         at = x(_date(change.since))
         shapes.append(Line(at, RATIO_TOP, at, RATIO_BOTTOM, ALARM, 1.5))
         shapes.append(Text(at + 4, RATIO_TOP + 12, words.percent(change.size), ALARM))
@@ -161,7 +160,9 @@ def _axis(y: Callable[[float], float]) -> list[Shape]:
 
 def _hours(told: Story) -> list[Shape]:
     judged = [summary.minutes for _, summary in told.days if summary.use_ratio and summary.minutes][-7:]
-    shapes: list[Shape] = [Text(LEFT, HOURS_TOP - 14, TEXTS["en"]["hours"].format(side=told.side), size=14)]
+    shapes: list[Shape] = [
+        Text(LEFT, HOURS_TOP - 14, TEXTS["en"]["hours"].format(arm=phrases_of(ENGLISH).arms[told.side]), size=14)
+    ]
     shapes.append(Line(LEFT, HOURS_BOTTOM, RIGHT, HOURS_BOTTOM, GREY))
     step = (RIGHT - LEFT) / 24
     for hour in range(24):
@@ -178,41 +179,33 @@ def _hours(told: Story) -> list[Shape]:
     return shapes
 
 
-def sentences(told: Story, language: words.Language) -> list[str]:
+def sentences(told: Story, language: Language) -> list[str]:
     """What the drawing shows, in plain words."""
-    texts, side = TEXTS[language], words.SIDE[language][told.side]
+    texts, arm = TEXTS[language.name], phrases_of(language).arms[told.side]
     judged = [(day, summary) for day, summary in told.days if summary.use_ratio]
-    lines = [texts["about"].format(side=side), texts["days"].format(days=len(told.days), judged=len(judged))]
+    lines = [texts["about"].format(arm=arm), texts["days"].format(days=len(told.days), judged=len(judged))]
     if judged:
         day, summary = judged[-1]
-        ratio, (one, other) = summary.use_ratio["counts"], summary.use_h["counts"]
+        ratio, (one, other) = summary.use_ratio["counts"], (number(h, 1, language) for h in summary.use_h["counts"])
         figures = {"minutes": 60 * ratio.value, "low": 60 * ratio.low, "high": 60 * ratio.high}
-        lines.append(texts["latest"].format(day=day, side=side, one=one, other=other, **figures))
-    lines += [_change(data, change, language) for _, data, change in told.of(legs=False)] or [texts["none"]]
+        lines.append(texts["latest"].format(day=day, arm=arm, one=one, other=other, **figures))
+    lines += words.tell_changes([change for _, change in told.of(legs=False)], language)
     recent = [(day, summary.withheld) for day, summary in told.days[-14:] if summary.withheld and not summary.use_ratio]
-    return lines + [texts["withheld"].format(day=day, why=words.withheld(why, language)) for day, why in recent]
-
-
-def _change(data: EventData, change: LimbChange, language: words.Language) -> str:
-    if language == "en":
-        return data.sentence[0].upper() + data.sentence[1:] + "."
-    low, high = change.interval
-    said = words.change_fr(change.size, (low, high), change.watched, change.since[:10], change.days, change.hours)
-    return said[0].upper() + said[1:] + "."
+    return lines + words.tell_not_compared(recent, language)
 
 
 def html(told: Story) -> str:
     """The whole page; nothing is loaded from elsewhere."""
     title = TEXTS["en"]["title"].format(wearer=told.wearer)
     parts = []
-    for language in ("en", "fr"):
+    for name, language in LANGUAGES.items():
         lines = {"arms": sentences(told, language)} if told.arms else {}
         if told.legs:
             lines["legs"] = page_legs.sentences(told.legs, told.of(legs=True), told.side, language)
         for limbs, said in lines.items():
             items = "".join(f"<li>{escape(line)}</li>" for line in said)
-            head = escape(f"{TEXTS[language][limbs]}: {told.wearer}")
-            parts.append(f'<section lang="{language}"><h2>{head}</h2><ul>{items}</ul></section>')
+            head = escape(f"{TEXTS[name][limbs]}: {told.wearer}")
+            parts.append(f'<section lang="{name}"><h2>{head}</h2><ul>{items}</ul></section>')
     style = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     picture = svg(draw(told), WIDTH, told.height, title)
     return (

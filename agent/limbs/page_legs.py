@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agent.events import EventData, Legs, LimbChange
+from agent.events import Legs, LimbChange
+from agent.languages import Language
 from agent.limbs import words
 from agent.limbs.drawing import Dot, Line, Rect, Shape, Text
+from agent.limbs.languages import phrases_of
 from agent.limbs.legs import HEALTHY
+from agent.words import number
 
 LEFT, RIGHT = 60, 880
 RATIO_TOP, RATIO_BOTTOM = 50, 320
@@ -19,32 +22,28 @@ COLOURS = {"swing_time": "#1f5fa8", "impact": "#d08a1d"}
 """What is drawn; step times are told in words, as they are withheld where clocks are apart."""
 TEXTS = {
     "en": {
-        "about": "The {side} leg beside the other. Not a medical device, no diagnosis.",
+        "about": "The {leg} beside the other. Not a medical device, no diagnosis.",
         "days": "{days} days, {judged} of them with enough walking under both sensors; the others are left out.",
         "latest": "On {day}: {steps:.0f} steps, {walking:.0f} minutes of walking{cadence}.",
         "ratio": "{name}: {value:.0f} % of the other leg's (95 % interval {low:.0f} to {high:.0f}){healthy}.",
         "healthy": "; in healthy people 90 to 110 %",
         "even": "The trunk's steps repeat each other {even:.0f} % as well as its strides (100 %: both alike).",
-        "load": "Load of the last 7 days over that of 28: {load:.2f}. This is context; it foretells no injury.",
-        "none": "No change from the wearer's own days was found.",
-        "withheld": "{day}: no comparison, because {why}.",
+        "load": "Load of the last 7 days over that of 28: {load}. This is context; it foretells no injury.",
     },
     "fr": {
-        "about": "Jambe {side} comparée à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
+        "about": "La {leg} comparée à l'autre. Ceci n'est pas un dispositif médical et ne pose aucun diagnostic.",
         "days": "{days} jours, dont {judged} avec assez de marche sous les deux capteurs ; le reste est écarté.",
         "latest": "Le {day} : {steps:.0f} pas, {walking:.0f} minutes de marche{cadence}.",
         "ratio": "{name} : {value:.0f} % de l'autre jambe (intervalle à 95 % : {low:.0f} à {high:.0f}){healthy}.",
         "healthy": " ; chez une personne en bonne santé : 90 à 110 %",
         "even": "Les pas du tronc se répètent à {even:.0f} % aussi bien que ses enjambées (100 % : gauche et droite "
         "pareilles).",
-        "load": "Charge des 7 derniers jours sur celle de 28 : {load:.2f}. C'est un contexte ; cela ne prédit aucune "
+        "load": "Charge des 7 derniers jours sur celle de 28 : {load}. C'est un contexte ; cela ne prédit aucune "
         "blessure.",
-        "none": "Aucun changement par rapport aux jours précédents n'a été trouvé.",
-        "withheld": "{day} : pas de comparaison, car {why}.",
     },
 }
 Days = list[tuple[dt.date, Legs]]
-Changes = list[tuple[dt.date, EventData, LimbChange]]
+Changes = list[tuple[dt.date, LimbChange]]
 
 
 def draw(days: Days, changes: Changes) -> list[Shape]:
@@ -63,7 +62,7 @@ def draw(days: Days, changes: Changes) -> list[Shape]:
         shapes.append(Text(LEFT - 8, _y(ratio) + 4, f"{100 * ratio:.0f}", GREY, "end"))
     for day, legs in days:
         shapes += _marks(x(day), legs)
-    for day, _, change in changes:
+    for day, change in marked(changes):
         at = x(dt.datetime.fromisoformat(change.since).date()) - wide / 2
         drop = 12 + 14 * (change.measure == "impact_symmetry") + 28 * (change.measure == "step_symmetry")
         shapes += [Line(at, RATIO_TOP, at, RATIO_BOTTOM, ALARM, 1.5), Dot(x(day), RATIO_TOP, 3, ALARM)]
@@ -76,6 +75,11 @@ def draw(days: Days, changes: Changes) -> list[Shape]:
     )
     shapes.append(Text(LEFT, RATIO_BOTTOM + 38, legend, GREY, size=11))
     return shapes + _steps(days, x, wide)
+
+
+def marked(changes: Changes) -> Changes:
+    """Those that have a beginning to be drawn: against healthy people there is none."""
+    return [one for one in changes if one[1].reference == "own"]
 
 
 def _marks(at: float, legs: Legs) -> list[Shape]:
@@ -111,43 +115,26 @@ def _y(ratio: float) -> float:
     return RATIO_BOTTOM - (RATIO_BOTTOM - RATIO_TOP) * share
 
 
-def sentences(days: Days, changes: Changes, side: str, language: words.Language) -> list[str]:
+def sentences(days: Days, changes: Changes, side: str, language: Language) -> list[str]:
     """What the drawing shows, in plain words."""
-    texts, french = TEXTS[language], language == "fr"
+    texts, said = TEXTS[language.name], phrases_of(language)
     judged = [(day, legs) for day, legs in days if legs.ratios]
-    name = words.SIDE_OF_LEG[side] if french else side
-    lines = [texts["about"].format(side=name), texts["days"].format(days=len(days), judged=len(judged))]
+    lines = [texts["about"].format(leg=said.legs[side]), texts["days"].format(days=len(days), judged=len(judged))]
     day, legs = judged[-1] if judged else days[-1]
     if legs.steps:
-        unit = " par minute" if french else " a minute"
-        cadence = f", {legs.cadence:.0f}{unit}" if legs.cadence else ""
+        cadence = said.cadence.format(cadence=f"{legs.cadence:.0f}") if legs.cadence else ""
         lines.append(
             texts["latest"].format(day=day, steps=legs.steps.value, walking=60 * legs.walking_h, cadence=cadence)
         )
     for measure, ratio in legs.ratios.items():
         figures = {key: 100 * getattr(ratio, key) for key in ("value", "low", "high")}
-        title = words.MEASURE[measure][french]
+        title = said.measures[measure]
         healthy = "" if measure == "impact" else texts["healthy"]
         lines.append(texts["ratio"].format(name=title[0].upper() + title[1:], healthy=healthy, **figures))
     if legs.evenness is not None:
         lines.append(texts["even"].format(even=100 * legs.evenness))
     if legs.acute_chronic is not None:
-        lines.append(texts["load"].format(load=legs.acute_chronic))
-    lines += [_change(data, change, language) for _, data, change in changes] or [texts["none"]]
+        lines.append(texts["load"].format(load=number(legs.acute_chronic, 2, language)))
+    lines += words.tell_changes([change for _, change in changes], language)
     recent = [(day, legs.withheld) for day, legs in days[-14:] if legs.withheld and not legs.ratios]
-    return lines + [texts["withheld"].format(day=day, why=words.withheld(why, language)) for day, why in recent]
-
-
-def _change(data: EventData, change: LimbChange, language: words.Language) -> str:
-    said = data.sentence
-    if language == "fr":
-        said = words.leg_change_fr(
-            change.size,
-            change.interval,
-            change.measure,
-            change.watched,
-            change.since[:10],
-            change.days,
-            change.hours,
-        )
-    return said[0].upper() + said[1:] + "."
+    return lines + words.tell_not_compared(recent, language)

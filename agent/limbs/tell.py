@@ -18,6 +18,7 @@ from agent.limbs.person import Judged, Person
 from agent.limbs.walker import LegsJudged, Walker
 from agent.records import NOISE, NORMAL, NOVELTY
 from agent.settings import Person as Profile
+from agent.words import joined
 
 MISPLACED = ("one_arm", "one_leg", "sides_swapped")
 LEAST_STRIDES_HOUR = 50
@@ -59,8 +60,7 @@ class Teller:
         summary = _summary("hour", who, plain, sync_s[0])
         if tell_legs.heard(leg):
             summary = msgspec.structs.replace(summary, legs=tell_legs.summed(leg, sync_s[1]))
-        parts = [_hour_sentence(arm, who) if arm.worn_h else "", tell_legs.sentence(leg, watched)]
-        return [self._summed(wearer, summary, (start_s, start_s + HOUR_S), now_s, "; ".join(filter(None, parts)))]
+        return [self._summed(wearer, summary, (start_s, start_s + HOUR_S), now_s, arms=summary.worn_h > 0)]
 
     def day(
         self, wearer: str, who: Profile, judged: Judged, legs: LegsJudged, known: Known, now_s: float
@@ -72,11 +72,10 @@ class Teller:
         wrists = {0: "no_wrist", 1: "one_wrist"}.get(known.wrists)
         told = replace(arm, withheld=wrists) if wrists and arm.withheld else arm
         summary = self._day(who, told, judged, known)
-        parts = [_day_sentence(told, who)] if known.wrists or not tell_legs.heard(legs.leg) else []
+        arms = known.wrists > 0 or not tell_legs.heard(legs.leg)
         if tell_legs.heard(legs.leg):
             summary = msgspec.structs.replace(summary, legs=tell_legs.summed_day(legs, known.walker))
-            parts.append(tell_legs.sentence(legs.leg, known.walker.watched))
-        events = [self._summed(wearer, summary, span, now_s, "; ".join(filter(None, parts)))]
+        events = [self._summed(wearer, summary, span, now_s, arms=arms)]
         events += self._placed(wearer, "arms", arm.withheld, bool(arm.use_ratio), span, now_s)
         events += self._placed(wearer, "legs", legs.leg.withheld, bool(legs.leg.ratios), span, now_s)
         if judged.outside:
@@ -99,7 +98,12 @@ class Teller:
         start_s = number * DAY_S + self.begins_s
         return start_s, start_s + DAY_S
 
-    def _summed(self, wearer: str, summary: Summary, span: tuple[float, float], now_s: float, sentence: str) -> Event:
+    def _summed(self, wearer: str, summary: Summary, span: tuple[float, float], now_s: float, *, arms: bool) -> Event:
+        """`arms`: there is something to say of them."""
+        said, legs = self.frame.language, summary.legs
+        parts = [words.tell_arms(summary, said) if arms else ""]
+        parts += [words.tell_legs(legs, summary.watched, said)] if legs else []
+        sentence = joined(parts, said)
         data = self.frame.data("summary", wearer, span, now_s, sentence, NORMAL)
         data = msgspec.structs.replace(data, phase="end", summary=summary)
         return self.frame.event(data, f"summary/{summary.period}", span[0])
@@ -107,20 +111,23 @@ class Teller:
     def _placed(
         self, wearer: str, limbs: str, withheld: str, compared: bool, span: tuple[float, float], now_s: float
     ) -> list[Event]:
-        """`start` on the first day with misplaced sensors, `end` on the first day that can tell that they are not."""
-        before = self.misplaced.get((wearer, limbs))
-        if withheld in MISPLACED and (before is None or before[0] != withheld):
-            self.misplaced[wearer, limbs] = (withheld, span[0])
-            sentence = f"{words.withheld(withheld)}; what compares the {limbs} is withheld until they are put right"
-            data = self.frame.data("sensor_fault", wearer, span, now_s, sentence, NOISE)
-            return [self.frame.event(data, f"limbs/{limbs}/{withheld}", span[0])]
-        if before and compared:
+        """`start` on the first day with misplaced sensors, `end` on the first that can tell that this is over."""
+        before, said = self.misplaced.get((wearer, limbs)), self.frame.language
+        another = withheld in MISPLACED and (before is None or before[0] != withheld)
+        events = []
+        if before and (compared or another):
             why, since_s = self.misplaced.pop((wearer, limbs))
-            over = f"the sensors of the {limbs} are where they were"
+            over = words.tell_misplaced(limbs, withheld, said) if another else words.tell_put_right(limbs, said)
             data = self.frame.data("sensor_fault", wearer, (since_s, span[0]), now_s, over, NOISE)
             data = msgspec.structs.replace(data, phase="end", revision=1)
-            return [self.frame.event(data, f"limbs/{limbs}/{why}", since_s)]
-        return []
+            events.append(self.frame.event(data, f"limbs/{limbs}/{why}", since_s))
+        if another:
+            self.misplaced[wearer, limbs] = (withheld, span[0])
+            data = self.frame.data(
+                "sensor_fault", wearer, span, now_s, words.tell_misplaced(limbs, withheld, said), NOISE
+            )
+            events.append(self.frame.event(data, f"limbs/{limbs}/{withheld}", span[0]))
+        return events
 
     def _changed(self, wearer: str, who: Profile, judged: Judged, found: Found, end_s: float, now_s: float) -> Event:
         since_s = self._span(found.since)[0]
@@ -138,7 +145,7 @@ class Teller:
             false_event_days=FALSE_EVENT_DAYS,
             hours=judged.hours,
         )
-        sentence = words.change(found, side, iso_time(since_s)[:10], judged.hours)
+        sentence = words.tell_change(change, self.frame.language)
         data = self.frame.data("arm_use_change", wearer, (since_s, end_s), now_s, sentence, NOVELTY)
         return self.frame.event(msgspec.structs.replace(data, limbs=change), "limbs/own", since_s)
 
@@ -163,7 +170,7 @@ class Teller:
             days=int(person.standing.days.count),
             false_event_days=FALSE_EVENT_DAYS,
         )
-        sentence = words.outside(outside, side)
+        sentence = words.tell_change(change, self.frame.language)
         data = self.frame.data("arm_use_change", wearer, span, now_s, sentence, NOVELTY)
         return self.frame.event(msgspec.structs.replace(data, limbs=change), "limbs/healthy", span[0])
 
@@ -204,20 +211,3 @@ def _rounded(value: float | None) -> float | None:
 
 def _minutes(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 2)
-
-
-def _hour_sentence(arm: ArmDay, who: Profile) -> str:
-    one, other = arm.use_h["counts"]
-    side = who.side or "left"
-    used = f"{side} arm used {60 * one:.0f} min, other {60 * other:.0f} min"
-    return f"both wrists worn for {60 * arm.worn_h:.0f} min: {used}"
-
-
-def _day_sentence(arm: ArmDay, who: Profile) -> str:
-    side, ratio = who.side or "left", arm.use_ratio.get("counts")
-    if arm.withheld and ratio is None:
-        return f"no figures that compare the arms: {words.withheld(arm.withheld)}"
-    one, other = arm.use_h["counts"]
-    used = f"{side} arm used {one:.1f} h, other {other:.1f} h in {arm.worn_h:.1f} h of wear"
-    told = f"{used}; use ratio {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]" if ratio else used
-    return f"{told}; {words.withheld(arm.withheld)}" if arm.withheld else told

@@ -89,7 +89,7 @@ def _changed(
         false_event_days=FALSE_EVENT_DAYS,
         hours=hours,
     )
-    sentence = words.leg_change(found, change.measure, SIDES[watched], iso_time(span[0])[:10], hours)
+    sentence = words.tell_change(change, frame.language)
     data = frame.data("asymmetry_change", wearer, span, now_s, sentence, NOVELTY)
     return frame.event(msgspec.structs.replace(data, limbs=change), f"limbs/{change.measure}", span[0])
 
@@ -109,22 +109,9 @@ def _outside(frame: Frame, wearer: str, walker: Walker, outside: Interval, end_s
         days=int(walker.standing.days.count),
         false_event_days=FALSE_EVENT_DAYS,
     )
-    data = frame.data("asymmetry_change", wearer, span, now_s, words.leg_outside(outside, side), NOVELTY)
+    sentence = words.tell_change(change, frame.language)
+    data = frame.data("asymmetry_change", wearer, span, now_s, sentence, NOVELTY)
     return frame.event(msgspec.structs.replace(data, limbs=change), "limbs/legs/healthy", span[0])
-
-
-def sentence(leg: LegDay, watched: int) -> str:
-    """Steps and evenness in plain words; empty where nothing was worn."""
-    if not heard(leg) or leg.steps is None:
-        return f"no figures of the legs: {words.withheld(leg.withheld)}" if leg.withheld and heard(leg) else ""
-    told = f"{leg.steps.value:.0f} steps in {60 * leg.walking_h:.0f} min of walking"
-    told += f", {leg.cadence:.0f} a minute" if leg.cadence else ""
-    parts = [
-        f"{words.MEASURE[measure][0]} {100 * ratio.value:.0f} % [{100 * ratio.low:.0f}, {100 * ratio.high:.0f}]"
-        for measure, ratio in leg.ratios.items()
-    ]
-    told += f"; {SIDES[watched]} leg beside the other: {', '.join(parts)}" if parts else ""
-    return f"{told}; {words.withheld(leg.withheld)}" if leg.withheld else told
 
 
 def _estimate(one: Ratio | Interval, digits: int = 4) -> Estimate:

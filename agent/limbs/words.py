@@ -1,52 +1,85 @@
-"""Plain words for what two limbs do, in English and French."""
+"""What is published of limbs -> plain sentences, in English or French. Nothing is said that is not among the numbers.
 
-from typing import Literal
+As in `agent.words`: all phrases are data (`languages`), and one set of functions puts them together, for events and for
+the page of weeks alike.
+"""
 
-from agent.limbs.change import FALSE_EVENT_DAYS, HEALTHY, Found, Interval
+import datetime as dt
+from collections.abc import Iterable, Sequence
 
-Language = Literal["en", "fr"]
-SIDE = {"en": {"left": "left", "right": "right"}, "fr": {"left": "gauche", "right": "droit"}}
-SIDE_OF_LEG = {"left": "gauche", "right": "droite"}
-"""French: a leg is feminine, an arm is not."""
-WITHHELD = {
-    "too_little_wear": (
-        "both sensors were worn for less than four hours",
-        "les deux capteurs ont été portés ensemble moins de quatre heures",
-    ),
-    "too_little_use": (
-        "the other arm was used for less than a quarter of an hour",
-        "l'autre bras a servi moins d'un quart d'heure",
-    ),
-    "clocks_apart": (
-        "the clocks of the two sensors cannot be held together closely enough",
-        "les horloges des deux capteurs ne s'accordent pas assez",
-    ),
-    "one_arm": (
-        "both sensors move as one: they seem to sit on the same arm",
-        "les deux capteurs bougent ensemble : ils semblent être sur le même bras",
-    ),
-    "sides_swapped": (
-        "left and right sensor seem to be exchanged",
-        "les capteurs gauche et droit semblent inversés",
-    ),
-    "one_side": ("only one leg has a sensor", "une seule jambe porte un capteur"),
-    "one_wrist": ("only one wrist has a sensor", "un seul poignet porte un capteur"),
-    "no_wrist": ("no wrist has a sensor", "aucun poignet ne porte de capteur"),
-    "too_little_walking": (
-        "too few strides were taken while both legs' sensors were worn",
-        "trop peu de pas ont été faits avec les capteurs des deux jambes",
-    ),
-    "one_leg": (
-        "both sensors land at once: they seem to sit on the same leg",
-        "les deux capteurs touchent le sol ensemble : ils semblent être sur la même jambe",
-    ),
-}
-"""Why figures are withheld, English and French."""
+from agent.events import Estimate, Legs, LimbChange, Summary
+from agent.languages import Language
+from agent.limbs import change, legs
+from agent.limbs.languages import phrases_of
+from agent.words import joined, number
+
+NORM = {"use_ratio": change.HEALTHY_MEAN}
+"""Mean of a measure in healthy people, to which the size of a change against them is relative; of others 1."""
+RANGE = {"use_ratio": change.HEALTHY}
+"""Range in healthy people; of others that of the legs' times."""
 
 
-def withheld(why: str, language: Language = "en") -> str:
+def tell_change(told: LimbChange, language: Language) -> str:
+    """A lasting change, against healthy people or against the wearer's own days."""
+    return _against_healthy(told, language) if told.reference == "healthy" else _against_own(told, language)
+
+
+def tell_changes(changes: Sequence[LimbChange], language: Language) -> list[str]:
+    """Lines of a page; that there is none is said of changes from the own days."""
+    lines = [f"{said[0].upper()}{said[1:]}." for said in (tell_change(one, language) for one in changes)]
+    unchanged = all(one.reference == "healthy" for one in changes)
+    return [*lines, phrases_of(language).unchanged] if unchanged else lines
+
+
+def tell_not_compared(days: Iterable[tuple[dt.date, str]], language: Language) -> list[str]:
+    """Lines of a page: days with the reason why nothing is compared."""
+    phrase = phrases_of(language).not_compared
+    return [phrase.format(day=day, why=withheld(why, language)) for day, why in days]
+
+
+def tell_arms(summary: Summary, language: Language) -> str:
+    """What the arms did in an hour or a day."""
+    said, (used, other) = phrases_of(language), summary.use_h["counts"]
+    arm = said.arms[summary.watched]
+    if summary.period == "hour":
+        minutes = {"worn": summary.worn_h, "used": used, "other": other}
+        return said.hour_of_arms.format(arm=arm, **{name: f"{60 * hours:.0f}" for name, hours in minutes.items()})
+    ratio, why = summary.use_ratio.get("counts"), withheld(summary.withheld, language)
+    if why and ratio is None:
+        return said.arms_withheld.format(why=why)
+    hours = {"worn": summary.worn_h, "used": used, "other": other}
+    told = said.day_of_arms.format(arm=arm, **{name: number(value, 1, language) for name, value in hours.items()})
+    compared = said.use_ratio.format(ratio=_interval(ratio, 2, language)) if ratio else ""
+    return joined([told, compared, why], language)
+
+
+def tell_legs(told: Legs, watched: str, language: Language) -> str:
+    """Steps and symmetry; empty where there is nothing to tell."""
+    said, why = phrases_of(language), withheld(told.withheld, language)
+    if told.steps is None:
+        return said.legs_withheld.format(why=why) if why else ""
+    cadence = said.cadence.format(cadence=f"{told.cadence:.0f}") if told.cadence else ""
+    steps = said.steps.format(steps=f"{told.steps.value:.0f}", minutes=f"{60 * told.walking_h:.0f}", cadence=cadence)
+    ratios = [f"{said.measures[one]} {_percents(ratio, language)}" for one, ratio in told.ratios.items()]
+    compared = said.compared.format(leg=said.legs[watched], ratios=", ".join(ratios)) if ratios else ""
+    return joined([steps, compared, why], language)
+
+
+def tell_misplaced(limbs: str, why: str, language: Language) -> str:
+    """Sensors of `arms` or `legs` are not where they should be."""
+    said = phrases_of(language)
+    return said.misplaced.format(why=withheld(why, language), limbs=said.limbs[limbs])
+
+
+def tell_put_right(limbs: str, language: Language) -> str:
+    """They are again."""
+    said = phrases_of(language)
+    return said.put_right.format(limbs=said.limbs[limbs])
+
+
+def withheld(why: str, language: Language) -> str:
     """One clause; empty where nothing is withheld."""
-    return WITHHELD[why][language == "fr"] if why else ""
+    return phrases_of(language).withheld[why] if why else ""
 
 
 def percent(share: float) -> str:
@@ -54,87 +87,53 @@ def percent(share: float) -> str:
     return f"{100 * share:+.0f} %"
 
 
-def change(found: Found, side: str, since: str, hours: list[int]) -> str:
-    """A change from the wearer's own days."""
-    size = f"{percent(found.size)} [{percent(found.low)}, {percent(found.high)}]"
-    how = "less" if found.size < 0 else "more"
-    where = f", mostly about {_hours(hours, ':00')} (gateway time)" if hours else ""
-    who = f"the {side} arm is used {how} than on the wearer's own days before, beside the other arm"
-    promise = f"at most one such word in {FALSE_EVENT_DAYS:.0f} days is false if days without change are alike"
-    return f"{who}: {size} since {since}, over {found.days} day(s){where}; {promise}"
-
-
-def change_fr(size: float, interval: tuple[float, float], side: str, since: str, days: int, hours: list[int]) -> str:
-    """The same in French, from what was published."""
-    how = "moins" if size < 0 else "plus"
-    where = f", surtout vers {_hours(hours, ' h')} (heure de la passerelle)" if hours else ""
-    who = f"le bras {SIDE['fr'][side]} sert {how} qu'avant, par rapport à l'autre"
-    told = f"{percent(size)} [{percent(interval[0])}, {percent(interval[1])}] depuis le {since}, sur {days} jour(s)"
-    promise = f"au plus une telle annonce sur {FALSE_EVENT_DAYS:.0f} jours est fausse si les jours sans changement se "
-    return f"{who} : {told}{where} ; {promise}ressemblent"
-
-
-LEG = {
-    "step_symmetry": (
-        ("the {side} leg's steps are shorter in time", "les pas de la jambe {side} sont plus brefs"),
-        ("the {side} leg's steps take longer", "les pas de la jambe {side} durent plus longtemps"),
-    ),
-    "swing_symmetry": (
-        ("the {side} leg is in the air for less time", "la jambe {side} reste moins longtemps en l'air"),
-        ("the {side} leg is in the air for longer", "la jambe {side} reste plus longtemps en l'air"),
-    ),
-    "impact_symmetry": (
-        ("the {side} leg lands more softly", "la jambe {side} se pose plus doucement"),
-        ("the {side} leg lands harder", "la jambe {side} se pose plus fort"),
-    ),
-}
-"""What a change of a leg's measure means, for less and for more, English and French."""
-MEASURE = {
-    "step_time": ("step time", "durée du pas"),
-    "swing_time": ("time in the air", "durée en l'air"),
-    "impact": ("impact", "impact"),
-}
-"""What is compared between the legs, English and French."""
-
-
-def leg_change(found: Found, measure: str, side: str, since: str, hours: list[int]) -> str:
-    """A change of one leg beside the other, from the wearer's own days."""
-    size = f"{percent(found.size)} [{percent(found.low)}, {percent(found.high)}]"
-    where = f", mostly about {_hours(hours, ':00')} (gateway time)" if hours else ""
-    who = LEG[measure][found.size > 0][0].format(side=side)
-    promise = f"at most one such word in {FALSE_EVENT_DAYS:.0f} days is false if days without change are alike"
-    return (
-        f"{who} than on the wearer's own days before, beside the other leg: {size} since {since}, over {found.days} "
-        f"day(s){where}; {promise}"
+def _against_own(told: LimbChange, language: Language) -> str:
+    said = phrases_of(language)
+    low, high = told.interval
+    hours = ", ".join(said.hour.format(hour=hour) for hour in sorted(told.hours))
+    return said.own.format(
+        shift=said.shifts[told.measure][told.size > 0].format(limb=_limb(told, language)),
+        other=said.others[told.measure != "use_ratio"],
+        size=said.interval.format(value=percent(told.size), low=percent(low), high=percent(high)),
+        since=told.since[:10],
+        days=_days(told.days, language),
+        where=said.where.format(hours=hours) if hours else "",
+        promise=said.promise.format(days=_days(round(told.false_event_days), language)),
     )
 
 
-def leg_change_fr(
-    size: float, interval: tuple[float, float], measure: str, side: str, since: str, days: int, hours: list[int]
-) -> str:
-    """The same in French, from what was published."""
-    who = LEG[measure][size > 0][1].format(side=SIDE_OF_LEG[side])
-    where = f", surtout vers {_hours(hours, ' h')} (heure de la passerelle)" if hours else ""
-    told = f"{percent(size)} [{percent(interval[0])}, {percent(interval[1])}] depuis le {since}, sur {days} jour(s)"
-    promise = f"au plus une telle annonce sur {FALSE_EVENT_DAYS:.0f} jours est fausse si les jours sans changement se "
-    return f"{who} qu'avant, par rapport à l'autre : {told}{where} ; {promise}ressemblent"
+def _against_healthy(told: LimbChange, language: Language) -> str:
+    """In shares of the other limb's, as published of healthy people."""
+    said, norm = phrases_of(language), NORM.get(told.measure, 1.0)
+    low, high = RANGE.get(told.measure, legs.HEALTHY)
+    ends = [norm * (1 + end) for end in told.interval]
+    return said.healthy.format(
+        figure=said.figures[told.measure].format(limb=_limb(told, language)),
+        value=_percents(Estimate(value=told.value, low=ends[0], high=ends[1]), language),
+        how=said.ways[told.value > low],
+        low=_percent(low),
+        high=_percent(high),
+    )
 
 
-def leg_outside(interval: Interval, side: str) -> str:
-    """The swing times have left the healthy range."""
-    how = "below" if interval.mean < 1 else "above"
-    ratio = f"{100 * interval.mean:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-    told = f"{how} what healthy people show (90 to 110 %); told once"
-    return f"the {side} leg's time in the air is {ratio} of the other's, {told}"
+def _limb(told: LimbChange, language: Language) -> str:
+    said = phrases_of(language)
+    return (said.arms if told.measure == "use_ratio" else said.legs)[told.watched]
 
 
-def outside(interval: Interval, side: str) -> str:
-    """The wearer's use ratio has left the healthy range."""
-    how = "below" if interval.mean < HEALTHY[0] else "above"
-    ratio = f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-    healthy = f"{HEALTHY[0]:.2f} to {HEALTHY[1]:.2f}"
-    return f"the {side} arm's use ratio is {ratio}, {how} what healthy people show ({healthy}); told once"
+def _days(count: int, language: Language) -> str:
+    return phrases_of(language).days[count > 1].format(count=count)
 
 
-def _hours(hours: list[int], unit: str) -> str:
-    return ", ".join(f"{hour}{unit}" for hour in sorted(hours))
+def _interval(one: Estimate, digits: int, language: Language) -> str:
+    ends = {name: number(getattr(one, name), digits, language) for name in ("value", "low", "high")}
+    return phrases_of(language).interval.format(**ends)
+
+
+def _percents(one: Estimate, language: Language) -> str:
+    ends = {name: _percent(getattr(one, name)) for name in ("value", "low", "high")}
+    return phrases_of(language).interval.format(**ends)
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.0f} %"

@@ -201,6 +201,14 @@ def test_a_stop_ends_what_is_open_and_the_next_start_tells_it_again(settled):
     assert (again.phase, again.revision, again.since_s) == ("update", 2, start.since_s)
 
 
+def test_a_drift_that_was_open_at_a_kill_is_told_again_for_its_end_was_told_at_the_start(settled):
+    (start,) = live(settled, np.random.default_rng(13).normal(size=60) + 3, first=FIRST)
+    other = Drift(HOP_S)
+    other.restore(0, settled.state(0))
+    (again,) = live(other, [3.0], first=FIRST + 60)
+    assert (again.phase, again.since_s) == ("update", start.since_s)
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [

@@ -49,6 +49,10 @@ def test_every_resource_of_every_kind_validates(kind, phase):
     assert found["Observation"]["code"]["coding"][0]["code"] == kind
 
 
+def test_an_event_that_a_restart_ended_is_not_final():
+    assert said(event(phase="end", ended="restart"))["Observation"]["status"] == "unknown"
+
+
 def test_everything_says_that_a_model_said_it():
     for resource in said(event()).values():
         labels = [(one["system"], one["code"]) for one in resource["meta"]["security"]]

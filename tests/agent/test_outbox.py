@@ -262,14 +262,14 @@ def spoil(path: Path, page: int) -> None:
 
 
 def row_pages(path: Path) -> list[int]:
-    """Pages that hold rows; the middle ones carry no structure but rows."""
+    """Pages that hold rows of events that do not end; the middle ones carry no structure but rows."""
     content = path.read_bytes()
     return [page for page in range(len(content) // 4096) if b"org.veille" in content[page * 4096 : page * 4096 + 4096]]
 
 
 def test_what_can_be_read_of_a_corrupt_database_is_taken_over(path, opened):
     first = opened()
-    first.put(batch(*(f"e{n}" for n in range(200))))
+    first.put(batch(*(f"e{n}" for n in range(200)), kind="arm_use_change"))
     first.close()
     spoil(path, row_pages(path)[40])
     second = opened()
@@ -286,7 +286,7 @@ def test_what_can_be_read_of_a_corrupt_database_is_taken_over(path, opened):
 
 def test_damage_that_comes_while_it_is_open_is_an_error_once(path, opened):
     outbox = opened()
-    outbox.put(batch(*(f"e{n}" for n in range(200))))
+    outbox.put(batch(*(f"e{n}" for n in range(200)), kind="arm_use_change"))
     outbox._file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     outbox._file._db.execute("PRAGMA shrink_memory")
     spoil(path, row_pages(path)[-1])

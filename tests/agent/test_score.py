@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.agreement import ALIKE
 from agent.batch import cut_recording
 from agent.judge import Judge
 from agent.past import LAGS
@@ -22,7 +23,9 @@ def agreed(made, i):
     """The open part of row i with the other limbs of its window, from its definition."""
     rows, mine = made.rows, naively(made, i)[0]
     others = [n for n in np.flatnonzero((rows.owner == rows.owner[i]) & rows.heard) if n != i] if rows.heard[i] else []
-    return (mine + sum(min(mine, naively(made, n)[0]) for n in others)) / np.sqrt(1 + len(others))
+    return (mine + sum(min(mine, naively(made, n)[0]) for n in others)) / np.sqrt(
+        (1 + len(others)) * (1 + len(others) * ALIKE)
+    )
 
 
 def naively(made, i):

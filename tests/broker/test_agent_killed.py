@@ -1,17 +1,21 @@
 """The whole agent, real network and all, killed in the middle: nothing committed is lost, and an id stays an id."""
 
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.events import Topics
+from agent.contract import schemas
+from agent.events import Event, Topics, encode
 
 ROOT = Path(__file__).parents[2]
 TOPICS = Topics("ward", "gw")
@@ -101,6 +105,47 @@ def has_subscriber(port: int, wait_for) -> bool:
     client.disconnect()
     client.loop_stop()
     return codes == [0]
+
+
+def test_an_alarm_that_was_open_at_the_kill_ends_at_the_next_start(
+    tmp_path, start_mosquitto, agent_on, simulated, publish_recording, listen, wait_for
+):
+    """A nurse's screen must not show it for ever, nor be told that it is over; what is found again is shown again."""
+    wearables, hospital = start_mosquitto(), start_mosquitto()
+    wearables.start()
+    hospital.start()
+    subscriber = listen(hospital.port, f"{TOPICS.root}/#")
+    first = agent_on(hospital.port, wearables.port)
+    wait_for(lambda: has_subscriber(wearables.port, wait_for), "the agent to subscribe", 40)
+    fallen = replace(
+        simulated,
+        times_s=simulated.times_s[: 67 * 50],
+        positions={name: samples[: 67 * 50] for name, samples in simulated.positions.items()},
+    )
+    t0 = float(int(time.time()) - 600)
+    publish_recording(wearables.port, TOPICS, WEARER, fallen, t0)
+    (start,) = wait_for(lambda: [one for one in subscriber.events() if one.data.kind == "novelty"], "the fall", 40)
+    wait_for(lambda: not committed(tmp_path), "the broker's word to settle", 20)
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    assert start.data.phase == "start"
+
+    agent_on(hospital.port, wearables.port)
+
+    def heard() -> list[Event]:
+        return [one for one in subscriber.events() if one.id == start.id and one.epoch == 2]
+
+    (end,) = wait_for(heard, "its end", 40)
+    assert (end.data.phase, end.data.ended, end.data.revision) == ("end", "restart", 1)
+    assert "not known" in end.data.sentence
+    assert end.data.verdict == ["novelty"]
+    jsonschema.Draft202012Validator(schemas.schema("novelty")).validate(json.loads(encode(end)))
+    counts = wait_for(lambda: subscriber.payloads("/health")[-1]["counters"].get("events_ended_by_restart"), "health")
+    assert counts == 1
+
+    publish_recording(wearables.port, TOPICS, WEARER, fallen, t0)  # the same happening is found again
+    wait_for(lambda: heard()[1:], "the alarm again", 60)
+    assert [(one.data.phase, one.data.revision) for one in heard()[:2]] == [("end", 1), ("start", 2)]
 
 
 def test_packets_made_to_kill_leave_the_agent_watching(mosquitto, agent_on, wear, listen, wait_for):

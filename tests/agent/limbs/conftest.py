@@ -9,6 +9,7 @@ import pytest
 from agent.compose import Sender
 from agent.counters import Counters
 from agent.ingest import Streams
+from agent.languages import LANGUAGES
 from agent.layout import POSITIONS, Layout
 from agent.limbs.watch import Limbs
 from agent.settings import Limbs as Settings
@@ -21,13 +22,13 @@ Watch = Callable[..., Limbs]
 def watch(packet) -> Watch:
     """Limbs of one wearer `anna` with both wrists heard."""
 
-    def make(side="left", positions=("left_wrist", "right_wrist"), profile="stroke"):
+    def make(side="left", positions=("left_wrist", "right_wrist"), profile="stroke", language="en"):
         layout = Layout(positions=POSITIONS)
         streams = Streams(layout, Counters())
         for position in positions:
             for minute in range(8):
                 streams.put(packet(60.0 * minute, wearer="anna", position=position))
-        sender = Sender("site", "gateway", "bundle", "0" * 64, 0.01, layout, SimpleNamespace(), SimpleNamespace())
+        sender = Sender("site", "gateway", "bundle", "0" * 64, 0.01, layout, SimpleNamespace(), LANGUAGES[language])
         return Limbs(sender, streams, Settings(wearers={"anna": Profile(profile=profile, side=side)}))
 
     return make

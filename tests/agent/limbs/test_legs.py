@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from agent.events import Topics, decode, encode
+from agent.languages import FRENCH
+from agent.limbs import words
 from agent.limbs.columns import AT, SIDES
 from agent.limbs.watch import places
 from agent.limbs.weeks import recovery, relapse
@@ -17,8 +19,8 @@ START = 20_000
 def legs(watch):
     """Limbs of one athlete with both ankles heard, on the way back from an injury of the left one."""
 
-    def make(side="left", positions=ANKLES):
-        return watch(side, positions, "return_to_play")
+    def make(side="left", positions=ANKLES, language="en"):
+        return watch(side, positions, "return_to_play", language)
 
     return make
 
@@ -140,6 +142,24 @@ def test_exchanged_sensors_are_told_and_no_change_of_the_leg(legs):
     assert "compares the legs" in _of(events, "sensor_fault")[0].sentence
     assert [day.withheld for day in _days(events)[14:16]] == ["sides_swapped"] * 2
     assert not _of(events, "asymmetry_change")
+
+
+def test_sensors_that_are_misplaced_in_another_way_end_the_first_and_are_told_in_french(legs):
+    def misplaced(number, day):
+        _exchange(number, day)
+        if number == 16:
+            day.sums[:, AT["in_step"]] *= -1
+
+    events = _lived(legs(language="fr"), _course(20, swing=0.75, impact=0.6), spoil=misplaced)
+    faults = [event for event in events if event.data.kind == "sensor_fault"]
+    assert [event.data.phase for event in faults] == ["start", "end", "start", "end"]
+    assert faults[0].id == faults[1].id != faults[2].id == faults[3].id
+    assert "semblent inversés ; ce qui compare les jambes" in faults[0].data.sentence
+    assert "sur la même jambe" in faults[2].data.sentence
+    (change,) = _of(events, "asymmetry_change")
+    assert change.sentence == words.tell_change(change.limbs, FRENCH)
+    assert "durée en l'air de la jambe gauche" in change.sentence
+    assert "pas en" in _of(events, "summary")[0].sentence
 
 
 def test_two_sensors_on_one_leg_are_told(legs):

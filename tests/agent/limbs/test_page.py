@@ -1,3 +1,4 @@
+import re
 import struct
 import zlib
 
@@ -45,7 +46,9 @@ def test_the_demo_tells_the_relapse_alone_and_writes_its_page(tmp_path, capsys):
     page = (tmp_path / "simulated.html").read_text(encoding="utf-8")
     assert '<section lang="fr">' in page
     assert "The left arm is used less" in page
-    assert "Le bras gauche sert moins" in page
+    assert "Le bras gauche sert moins que les jours précédents" in page
+    assert "The left arm&#x27;s use is 65 %" in page  # against healthy people, told on its own
+    assert re.search(r"Usage du bras gauche : 65 % \[55 % ; 77 %\] .* en bonne santé", page)
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing is loaded from elsewhere
     assert (_pixels((tmp_path / "simulated.png").read_bytes()) != 255).any()
 

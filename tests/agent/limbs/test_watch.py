@@ -4,11 +4,14 @@ from msgspec import structs
 
 from agent.audience import Audience
 from agent.events import RETAINED, Event, Topics, decode, encode
+from agent.languages import FRENCH, LANGUAGES
+from agent.limbs import words
 from agent.limbs.columns import AT
 from agent.limbs.learned import SPANS_S, Detector
 from agent.limbs.weeks import Course, recovery, relapse, simulate_weeks
 from agent.records import Packet
 from agent.settings import Delivery
+from agent.telling import tell
 from agent.windows import Cutter
 
 
@@ -72,6 +75,20 @@ def test_a_paretic_arm_is_told_once_against_healthy_people(watch):
     assert len(told) == 1
     assert told[0].limbs.interval[1] < 0
     assert "below what healthy people show" in told[0].sentence
+
+
+def test_what_is_told_of_arms_is_told_in_the_gateway_s_language_and_changes_nothing_else(watch):
+    english, french = (
+        _weeks(watch(language=name), Course(relapse(26, 18, 0.5), off={8: (0.0, 24.0)}), seed=6) for name in LANGUAGES
+    )
+    assert [event.id for event in english] == [event.id for event in french]
+    assert {event.data.kind for event in french} == {"summary", "arm_use_change"}
+    for one, other in zip(english, french, strict=True):
+        assert one.data.sentence != other.data.sentence
+        assert structs.replace(one.data, sentence="", scored="") == structs.replace(other.data, sentence="", scored="")
+        if other.data.limbs:
+            assert other.data.sentence == words.tell_change(other.data.limbs, FRENCH)
+    assert {one.data.limbs.reference for one in french if one.data.limbs} == {"healthy", "own"}
 
 
 def test_a_healthy_wearer_is_never_told_against_healthy_people(watch):
@@ -239,3 +256,13 @@ def test_a_device_s_clock_that_jumps_by_an_hour_costs_a_moment_and_bends_no_rati
     one, other = day.use_h["counts"]
     assert one / other == pytest.approx(7 / 13, abs=0.05)
     assert day.worn_h == pytest.approx(13 / 60, abs=0.02)
+
+
+def test_a_terminal_shows_what_a_summary_says_and_no_verdict(watch):
+    event = next(
+        e for e in _weeks(watch(), Course(np.full(2, 0.6))) if e.data.summary and e.data.summary.period == "day"
+    )
+    head, *lines = tell(event).splitlines()
+    assert head.endswith("anna  summary of the day")
+    assert " ".join(" ".join(lines).split()) == event.data.sentence
+    assert "{" not in tell(event)

@@ -1,7 +1,7 @@
 """A real gateway loop whose pipeline makes events by itself: `maker_child.py CONFIG MOST EACH_STEP EVENT`.
 
 Event number n has the id `e{n}`, where n is the `seq` it gets, so that what was committed can be told from the highest
-`seq` alone. Four wearers take turns.
+`seq` alone; each is an end, so that a start has nothing to end. Four wearers take turns.
 """
 
 import sys
@@ -46,7 +46,7 @@ class Maker:
 
     def event(self, n):
         wearer = WEARERS[n % len(WEARERS)]
-        data = msgspec.structs.replace(EVENT.data, wearer=wearer)
+        data = msgspec.structs.replace(EVENT.data, wearer=wearer, phase="end")
         made = msgspec.structs.replace(
             EVENT, id=f"e{n}", subject=wearer, source=f"veille/{TOPICS.site}/{TOPICS.gateway}", data=data
         )
