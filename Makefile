@@ -81,8 +81,8 @@ licences: build/installed/.locked ## deploy/LICENCES.md: the licence of each dep
 memory: $(VENV)/.full broker ## resident memory over an hour of 100 wearers, replayed, as the service runs (a quarter of an hour)
 	env $$(sed -n 's/^Environment=//p' deploy/veille.service) $(PYTHON) -m tests.memory
 
-check-service: deb ## install, run, kill, hang and remove the .deb under a real systemd (root; Debian)
-	tests/service/boot.sh dist/veille_$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)_amd64.deb
+check-service: deb $(VENV)/.full ## install, run, kill, hang, update and remove the .deb under a real systemd (root; Debian)
+	PYTHON=$(PYTHON) tests/service/boot.sh dist/veille_$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)_amd64.deb
 
 check-arm64: $(VENV)/.full ## golden stream and an event on an emulated arm64 Debian, compared with x86 (root; Debian)
 	PYTHON=$(PYTHON) tests/arm64/check.sh bookworm

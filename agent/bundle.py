@@ -75,12 +75,12 @@ def open_bundle(
     keyring.check_place(path, {MANIFEST, SIGNATURE, *manifest.files}, manifest.gateways, origin)
     contents = {name: _verified(path / name, manifest.files) for name in (*FILES, *_further(manifest))}
     chosen = runtime or manifest.runtime
-    model = Model(
+    model = Model(  # the network last: what it costs to load it is spared where an array is no good
         layout=manifest.layout,
-        runtime=_runtime(chosen, contents, path),
         prototypes=prototypes_of(read_arrays(contents["prototypes.npz"], "prototypes.npz"), manifest),
         calibration=calibration_of(read_arrays(contents["calibration.npz"], "calibration.npz"), manifest.layout),
         layer=layer_of(read_arrays(contents[EVIDENCE], EVIDENCE), manifest.layout) if EVIDENCE in contents else None,
+        runtime=_runtime(chosen, contents, path),
     )
     if examine:
         check_golden(read_arrays(contents["golden.npz"], "golden.npz"), model, manifest.golden_tolerance, chosen)

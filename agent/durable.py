@@ -2,19 +2,22 @@
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 
-def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
+def write_durably(path: Path, content: bytes | Iterable[bytes], mode: int = 0o600) -> None:
     """Replace a file in one step: written beside it, forced to the disk, renamed, and the rename forced to the disk.
+
+    `content`: whole, or in pieces.
 
     Raises:
         OSError: the file is as it was.
     """
     beside = path.with_name(f".{path.name}.new")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        file.write(content)
+        file.writelines([content] if isinstance(content, bytes) else content)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

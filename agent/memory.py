@@ -13,7 +13,9 @@ return to the bundle before, what was known under that one is there again.
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +31,9 @@ MAGIC = b"veille-wearers/1\n"
 SAVE_S = 900.0
 """Seconds between two saves: 45 kB a wearer, so a card of flash memory lives for decades."""
 LARGEST_BYTES = 1 << 30
+MAP_OF_TWO = b"\x82"
+MAP = struct.Struct(">BI")
+"""The head of a map in msgpack: 0xdf, and how many pairs follow."""
 KEPT_FILES = 3
 """Of this bundle, of the one before, and of one that runs as a shadow."""
 
@@ -88,16 +93,31 @@ class Memory:
         if not at_once and 0 <= now_s - self._saved_s < SAVE_S:
             return
         self._saved_s = now_s
-        present = {
-            name: {part: _packed(one.state(slot)) for part, one in self._parts.items()}
-            for slot, name in enumerate(wearers)
-        }
         try:
-            _replace(self._path, Saved(now_s, self._known | present))
+            self._replace(wearers, now_s)
             self._forget_others()
         except OSError as error:
             self._counters.count("memory_save_errors")
             log.warning("%s: %s; what was learnt of the wearers waits in memory", self._path, error.strerror)
+
+    def _replace(self, wearers: Sequence[str], now_s: float) -> None:
+        """Wearer by wearer, once for the digest and once for the file: megabytes at once would stay with the heap."""
+        digest = hashlib.sha256()
+        for piece in self._pieces(wearers, now_s):
+            digest.update(piece)
+        start = MAGIC + digest.digest()
+        # mode: less what the umask forbids
+        write_durably(self._path, itertools.chain([start], self._pieces(wearers, now_s)), mode=0o666)
+
+    def _pieces(self, wearers: Sequence[str], saved_s: float) -> Iterator[bytes]:
+        """The msgpack of `Saved`, piece by piece."""
+        absent = {name: parts for name, parts in self._known.items() if name not in wearers}
+        encode, (when, who) = msgspec.msgpack.encode, Saved.__struct_fields__
+        yield MAP_OF_TWO + encode(when) + encode(saved_s) + encode(who) + MAP.pack(0xDF, len(absent) + len(wearers))
+        for name, parts in absent.items():
+            yield encode(name) + encode(parts)
+        for slot, name in enumerate(wearers):
+            yield encode(name) + encode({part: _packed(one.state(slot)) for part, one in self._parts.items()})
 
     def _recall(self, slot: int, wearer: str) -> None:
         known = self._known.pop(wearer, {})
@@ -136,18 +156,13 @@ def _read(path: Path) -> Saved:
         raise MemoryFileError(f"{path}: {error.strerror}; {start_over}") from error
     if not content.startswith(MAGIC):
         raise MemoryFileError(f"{path}: of another version, or no memory of Veille; {start_over}")
-    digest, body = content[len(MAGIC) : len(MAGIC) + 32], content[len(MAGIC) + 32 :]
+    digest, body = content[len(MAGIC) : len(MAGIC) + 32], memoryview(content)[len(MAGIC) + 32 :]
     if hashlib.sha256(body).digest() != digest:
         raise MemoryFileError(f"{path}: cut off or altered; {start_over}")
     try:
         return msgspec.msgpack.decode(body, type=Saved)
     except msgspec.DecodeError as error:
         raise MemoryFileError(f"{path}: {first_line(error)}; {start_over}") from error
-
-
-def _replace(path: Path, saved: Saved) -> None:
-    body = msgspec.msgpack.encode(saved)
-    write_durably(path, MAGIC + hashlib.sha256(body).digest() + body, mode=0o666)  # less what the umask forbids
 
 
 def _packed(arrays: Arrays) -> dict[str, Packed]:

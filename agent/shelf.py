@@ -25,6 +25,7 @@ from agent.clock import Clock
 from agent.durable import sync, write_durably
 from agent.errors import BundleError
 from agent.events import iso_time
+from agent.resident import forget_code
 from agent.service import Offer, Refusal, Service, Switch
 from agent.settings import Settings
 from agent.signature import Keyring
@@ -86,10 +87,9 @@ class Shelf:
         Raises:
             BundleError: it is no good, or not here.
         """
-        if not digest:
-            return self._open(None)
-        bundle = self._open(self.folder / digest)
-        if bundle.digest != digest:
+        bundle = self._open(self.folder / digest if digest else None)
+        forget_code()
+        if digest and bundle.digest != digest:
             raise BundleError(f"{bundle.path}: holds another bundle, {bundle.digest}")
         return bundle
 

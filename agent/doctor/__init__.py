@@ -60,6 +60,9 @@ def _safely(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     """A check that breaks is a finding too, never a traceback."""
     try:
         yield from findings
+    except PermissionError as error:
+        message = f"could not be looked at: {error.filename} may not be read by this user"
+        yield Finding(name, "fail", message, "let the agent's user own it; see what `state` says", "check_broke")
     except Exception as error:  # noqa: BLE001 - whatever the machine comes up with
         message = f"could not be looked at: {type(error).__name__}: {error}"
         yield Finding(name, "fail", message, "report this", "check_broke")

@@ -93,6 +93,8 @@ class Limbs:
         """Measure the windows of a tick; the events that they bring."""
         if len(self._places.arms) != len(self.streams.positions):
             self._places = self._look_up()
+            for slot in range(len(self.people), len(self.streams.wearers)):
+                self.person(slot)  # 35 kB each, taken at once: what comes later must not make the memory grow
         seconds = self.measurer.measure(windows, self._places.arms)
         pace = self.gait.measure(windows, self._places.legs)
         return self.book(tally(seconds, pace), now_s) if len(seconds) + len(pace) else []

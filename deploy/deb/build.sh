@@ -21,7 +21,7 @@ rm -rf "$tree"
 mkdir -p "$tree/DEBIAN" "$tree/usr/bin" "$tree/usr/lib/systemd/system" "$tree/usr/share/doc/veille"
 deploy/wheels.sh "$arch" "$tree/usr/share/veille/wheels"
 cp deploy/lock/agent.txt "$tree/usr/share/veille/lock.txt"
-cp deploy/veille.service "$tree/usr/lib/systemd/system/"
+cp deploy/veille.service deploy/veille-update.service deploy/veille-update.timer "$tree/usr/lib/systemd/system/"
 # All that the pages point at: an engineer beside a dead gateway may have no network.
 cp -r deploy/*.md deploy/mosquitto "$tree/usr/share/doc/veille/"
 cp LICENSE "$tree/usr/share/doc/veille/copyright"

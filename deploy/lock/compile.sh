@@ -8,5 +8,6 @@ lock() {
         --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
         "$@" pyproject.toml
 }
-lock --output-file deploy/lock/agent.txt
-lock --extra litert --output-file deploy/lock/litert.txt
+# With the extra `update`: a gateway that cannot check signatures runs no bundle but the one in the package.
+lock --extra update --output-file deploy/lock/agent.txt
+lock --extra update --extra litert --output-file deploy/lock/litert.txt

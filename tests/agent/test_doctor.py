@@ -137,6 +137,19 @@ def test_a_check_that_breaks_is_a_finding():
     assert first.level == "ok"
 
 
+def test_what_may_not_be_read_is_for_its_owner_to_mend_and_no_fault_of_ours():
+    """The agent was tried as root first: what it left belongs to root."""
+
+    def locked():
+        raise PermissionError(13, "Permission denied", "/var/lib/veille/outbox.sqlite")
+        yield
+
+    (found,) = doctor._safely("outbox", locked())
+    assert found.level == "fail"
+    assert "/var/lib/veille/outbox.sqlite may not be read" in found.message
+    assert "report" not in found.mend
+
+
 # --- Python, packages, settings ----------------------------------------------------------------------------
 
 

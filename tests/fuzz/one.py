@@ -27,9 +27,9 @@ class Counted:
         self.done, self.slowest_s, self.began_s = 0, 0.0, time.perf_counter()
 
     def __call__(self, content: bytes) -> None:
-        began_s = time.perf_counter()
+        began_s = time.process_time()  # of ours: while others have the cores a clock on the wall says nothing
         self.target(content)
-        self.slowest_s = max(self.slowest_s, time.perf_counter() - began_s)
+        self.slowest_s = max(self.slowest_s, time.process_time() - began_s)
         self.done += 1
         if self.done == self.inputs:
             told = {

@@ -51,5 +51,5 @@ TARGETS = {
     "bundle_signature": Where("tests.fuzz.signatures", "Signature", SIGNED, growth_mb=40.0),
     "bundle_archive": Where("tests.fuzz.files", "ArraysFile", ("agent.arrays", "zipfile")),
     "bundle_numbers": Where("tests.fuzz.files", "ArraysInside", INSIDE),
-    "bundle_whole": Where("tests.fuzz.files", "WholeBundle", (*INSIDE, "agent.bundle", "agent.golden"), one_in=1000),
+    "bundle_whole": Where("tests.fuzz.files", "WholeBundle", (*INSIDE, "agent.bundle", "agent.golden"), one_in=50),
 }

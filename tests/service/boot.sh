@@ -1,8 +1,8 @@
 #!/bin/sh
 # `make check-service`: boots a fresh Debian with a real systemd, installs the .deb without a network, and tries it:
-# first event, sandbox, kill, hang, mistake, doctor, removal. Needs root, mmdebstrap, systemd-container, and 500 MB.
+# first event, sandbox, kill, hang, update, mistake, doctor, removal. Needs root, mmdebstrap, systemd-container, 500 MB.
 #
-#   tests/service/boot.sh PACKAGE.deb [bookworm|trixie]
+#   tests/service/boot.sh PACKAGE.deb [bookworm|trixie]        PYTHON = the publisher's side, with veille[update]
 set -eu
 deb=$(realpath "$1") suite=${2:-bookworm} here=$(realpath "$(dirname "$0")")
 work=$(realpath "${WORK:-build}")/service base=$work/$suite.tar root=$work/$suite
@@ -15,6 +15,8 @@ tar -xf "$base" -C "$root"
 echo "127.0.0.1 localhost" >"$root/etc/hosts" # a bootstrapped root has none
 cp "$deb" "$root/root/veille.deb"
 cp "$here/inside.py" "$root/root/"
+(cd "$here/../.." && "${PYTHON:-python3}" -m tests.service.publish "$root/srv")
+chmod -R go+rX "$root/srv"
 cat >"$root/etc/systemd/system/try.service" <<'UNIT'
 [Unit]
 After=multi-user.target
