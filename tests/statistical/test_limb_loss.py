@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.limbs.simulated import Trouble, arms
+from tests.statistical.limb_packets import Trouble, arms
 
 
 @pytest.mark.slow
