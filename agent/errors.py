@@ -29,6 +29,10 @@ class SourceError(AgentError):
     """A source of packets broke off: close it and open it again."""
 
 
+class ClockError(AgentError):
+    """The gateway's clock was set back: start again, so that what comes now is not taken for long past."""
+
+
 class PublishError(AgentError):
     """The broker did not take a message: keep the row and try again later."""
 

@@ -13,10 +13,11 @@ from agent.asks import AskBox
 from agent.audit import AuditLog
 from agent.changes import settings_changes
 from agent.clock import Clock
+from agent.clocks import FUTURE_S
 from agent.contract.schemas import identities
 from agent.counters import Counters, worth_a_line
 from agent.durable import locked
-from agent.errors import OutboxError, SettingsError
+from agent.errors import ClockError, OutboxError, SettingsError
 from agent.events import Event, Topics, iso_time
 from agent.languages import LANGUAGES, Language
 from agent.messages import Delivery, Describe
@@ -100,6 +101,8 @@ class Gateway:
     tally_due_s: float = 0.0
     described: str = ""
     """Digest of the bundle that subscribers were told of."""
+    latest_s: float = 0.0
+    """The latest time at which a step began."""
     slowest_s: float = 0.0
     """Longest step since the last health message."""
     told: dict[str, int] = field(default_factory=dict)
@@ -113,8 +116,13 @@ class Gateway:
             self.clock.wait(STEP_S, stop)
 
     def turn(self) -> None:
-        """One step of the pipeline, and what it leads to at the broker."""
+        """One step of the pipeline, and what it leads to at the broker.
+
+        Raises:
+            ClockError: the clock was set back so far that what comes now would be taken for late, and left out.
+        """
         began_s = self.clock.now_s()
+        self._look_at_the_clock(began_s)
         try:
             self.pipeline.step(began_s)
         except OutboxError as error:  # the pipeline keeps the events and puts them again in its next step
@@ -133,6 +141,16 @@ class Gateway:
         if now_s >= self.tally_due_s or self.tally_due_s - now_s > TALLY_S:
             self.tally_due_s = now_s + TALLY_S
             self.sum_up()
+
+    def _look_at_the_clock(self, now_s: float) -> None:
+        back_s = self.latest_s - now_s
+        if back_s > FUTURE_S:
+            self.audit.write("clock_set_back", seconds=round(back_s, 1))
+            raise ClockError(
+                f"the gateway's clock was set back by {back_s:.0f} s; the agent ends and must be started again, as "
+                "its service is, or all that comes would be late for so long; ask `veille doctor` for the clock"
+            )
+        self.latest_s = max(self.latest_s, now_s)
 
     def _tell_health(self, health: dict[str, Any]) -> None:
         """To the broker, to the file that `veille doctor` reads, and in one line to the service manager."""
@@ -233,6 +251,7 @@ def run(
     Raises:
         StopError: settings, bundle or outbox need a person.
         OutboxError: the outbox cannot be opened or written.
+        ClockError: the clock was set back.
     """
     topics, counters, notifier = Topics(settings.site, settings.gateway), Counters(), notifier or Notifier()
     path = Path(settings.state_dir) / settings.outbox.path

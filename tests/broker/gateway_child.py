@@ -60,6 +60,14 @@ class Echo:
         return {wearer: {"packets": self.counts[wearer]} for wearer in changed}
 
 
+class SetClock(WallClock):
+    """The wall's, set by as many seconds as a file says."""
+
+    def now_s(self):
+        by = Path(STATE_DIR) / "clock"
+        return super().now_s() + (float(by.read_text()) if by.exists() else 0.0)
+
+
 broker = Broker(host="127.0.0.1", port=PORT)
 settings = Settings(site="s", gateway="g", state_dir=STATE_DIR, broker=broker, ingest=broker, health_s=0.2)
-run(settings, WallClock(), AuditLog(Path(settings.state_dir) / "audit", WallClock()), Echo, threading.Event())
+run(settings, SetClock(), AuditLog(Path(settings.state_dir) / "audit", WallClock()), Echo, threading.Event())

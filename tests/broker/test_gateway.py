@@ -84,3 +84,25 @@ def test_a_gateway_that_fails_is_told_offline_not_stopped(mosquitto, start_gatew
     send(mosquitto.port, "crash", 1.0)
     assert child.wait(15) == 1
     wait_for(lambda: subscriber.payloads("/status")[-1] == {"state": "offline", "epoch": 1}, "the last will")
+
+
+def test_a_clock_that_is_set_back_ends_the_gateway_and_the_next_one_hears_what_comes(
+    mosquitto, start_gateway, listen, wait_for, tmp_path
+):
+    subscriber = listen(mosquitto.port, f"{TOPICS.root}/#")
+    child = start_gateway()
+    wait_for(lambda: subscriber.payloads("/status"), "the gateway to come up")
+    send(mosquitto.port, "w1", 1.0)
+    wait_for(subscriber.events, "the event")
+    (tmp_path / "clock.new").write_text("-3")
+    (tmp_path / "clock.new").replace(tmp_path / "clock")  # less than a packet may be ahead
+    heard = len(subscriber.payloads("/health"))
+    wait_for(lambda: len(subscriber.payloads("/health")) > heard + 3, "it to go on")
+    (tmp_path / "clock.new").write_text("-3600")
+    (tmp_path / "clock.new").replace(tmp_path / "clock")
+    assert child.wait(15) == 1
+    wait_for(lambda: subscriber.payloads("/status")[-1]["state"] == "offline", "the last will")
+    assert '"clock_set_back"' in (tmp_path / "audit" / "audit.jsonl").read_text()
+    start_gateway()
+    send(mosquitto.port, "w1", 2.0)
+    wait_for(lambda: subscriber.events()[-1].id == "w1@2.0", "the packet sent after that")
