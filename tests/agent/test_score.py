@@ -23,9 +23,8 @@ def agreed(made, i):
     """The open part of row i with the other limbs of its window, from its definition."""
     rows, mine = made.rows, naively(made, i)[0]
     others = [n for n in np.flatnonzero((rows.owner == rows.owner[i]) & rows.heard) if n != i] if rows.heard[i] else []
-    return (mine + sum(min(mine, naively(made, n)[0]) for n in others)) / np.sqrt(
-        (1 + len(others)) * (1 + len(others) * ALIKE)
-    )
+    summed = mine + sum(min(mine, naively(made, n)[0]) for n in others)
+    return max(mine, summed / np.sqrt((1 + len(others)) * (1 + len(others) * ALIKE)))
 
 
 def naively(made, i):
