@@ -11,7 +11,7 @@ from agent.limbs import pair
 from agent.limbs.change import LEAST_DAYS, Found, Interval, Shift, Standing, in_ratio
 from agent.limbs.figures import ArmDay, arm_day
 from agent.limbs.ledger import Day
-from agent.records import Floats
+from agent.records import Floats, Singles
 
 KEPT_DAYS = 28
 """Days whose hours are remembered, to tell in which hours a change lies."""
@@ -48,7 +48,7 @@ class Person:
     usual: Floats = field(default_factory=lambda: np.zeros((2, 3)))
     """Usual direction of gravity of each side."""
     usual_days: float = 0.0
-    days: Floats = field(default_factory=lambda: np.full((KEPT_DAYS, 1 + 48), np.nan))
+    days: Singles = field(default_factory=lambda: np.full((KEPT_DAYS, 1 + 48), np.nan, np.float32))
     """(days, 49): number, minutes of use in each hour of the watched arm, then of the other; oldest first."""
 
     def judge(self, day: Day, sync_s: float) -> Judged:
@@ -57,7 +57,8 @@ class Person:
         self._learn_postures(day, arm)
         if RULE not in arm.use_ratio or HEALTHY_RULE not in arm.use_ratio:
             return Judged(arm, sync_s, None, None, [])
-        self.days = np.vstack([self.days[1:], [day.number, *arm.profile, *arm.profile_other]])
+        today = np.array([[day.number, *arm.profile, *arm.profile_other]], np.float32)
+        self.days = np.vstack([self.days[1:], today])
         outside = self.standing.add(math.log(arm.use_ratio[HEALTHY_RULE].value))
         found = self.shift.add(day.number, math.log(arm.use_ratio[RULE].value))
         return Judged(arm, sync_s, outside, found, self._hours(found.since, found.size) if found else [])
@@ -118,10 +119,10 @@ class Person:
             raise ValueError("arrays of other shapes")
         self.shift.restore(shift)
         self.standing.restore(standing)
-        self.usual, self.usual_days, self.days = usual[:6].reshape(2, 3), float(usual[6]), days
+        self.usual, self.usual_days, self.days = usual[:6].reshape(2, 3), float(usual[6]), days.astype(np.float32)
 
 
-def _mean_day(rows: Floats) -> tuple[Floats, Floats]:
+def _mean_day(rows: Singles) -> tuple[Floats, Floats]:
     """(24,) mean minutes of use of each arm in each hour; an hour never worn counts as none."""
     worn = np.isfinite(rows)
     mean = np.where(worn, rows, 0).sum(axis=0) / np.maximum(worn.sum(axis=0), 1)

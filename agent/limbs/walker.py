@@ -16,7 +16,7 @@ from agent.limbs import pair
 from agent.limbs.change import LEAST_DAYS, THRESHOLD, Found, Interval, Shift, Standing, in_ratio
 from agent.limbs.ledger import Day
 from agent.limbs.legs import HEALTHY, MEASURES, LegDay, by_hour, leg_day
-from agent.records import Floats
+from agent.records import Floats, Singles
 
 KEPT_DAYS = 28
 """Days of load that are remembered: the chronic load."""
@@ -62,7 +62,7 @@ class Walker:
     usual_days: float = 0.0
     loads: Floats = field(default_factory=lambda: np.full((KEPT_DAYS, 2), np.nan))
     """(days, 2): number, PlayerLoad an hour of wear; oldest first."""
-    hourly: Floats = field(default_factory=lambda: np.full((KEPT_DAYS, 1 + 24 * len(MEASURES)), np.nan))
+    hourly: Singles = field(default_factory=lambda: np.full((KEPT_DAYS, 1 + 24 * len(MEASURES)), np.nan, np.float32))
     """(days, 73): number, ln(ratio) of each measure in each hour; oldest first."""
 
     def judge(self, day: Day, sync_s: float) -> LegsJudged:
@@ -73,7 +73,8 @@ class Walker:
             self.usual_days = min(self.usual_days + 1, USUAL_DAYS)
             self.usual = self.usual + (today - self.usual) / self.usual_days
         if leg.ratios:
-            self.hourly = np.vstack([self.hourly[1:], [day.number, *by_hour(day, self.watched).ravel()]])
+            row = np.array([[day.number, *by_hour(day, self.watched).ravel()]], np.float32)
+            self.hourly = np.vstack([self.hourly[1:], row])
         found = {}
         for measure, ratio in leg.ratios.items():
             told = self.shifts[measure].add(day.number, math.log(ratio.value))
@@ -144,10 +145,10 @@ class Walker:
         self.standing.restore(given["legs_standing"])
         usual = given["legs_usual"]
         self.usual, self.usual_days, self.loads = usual[:6].reshape(2, 3), float(usual[6]), given["legs_loads"].copy()
-        self.hourly = given["legs_hourly"].copy()
+        self.hourly = given["legs_hourly"].astype(np.float32)
 
 
-def _mean(rows: Floats) -> Floats:
+def _mean(rows: Singles) -> Floats:
     """(n, 24) -> (24,) mean of what is known; NaN where nothing is."""
     known = np.isfinite(rows)
     mean: Floats = np.where(known, rows, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
