@@ -87,7 +87,7 @@ def recalibrate(
     norms = _norms(np.column_stack([parts, np.zeros(len(parts))]), held_out, layout)
     legs = np.array([name in LEGS for name in layout.families])
     prototypes = replace(raw, norms=_unmerged(norms), echo=ECHO, habit=HABIT, legs=legs)
-    # who wears one sensor must not be ranked among limbs that others spoke for; with several the tail is no heavier
+    # who wears one sensor must not be ranked among limbs that others spoke for; with several the tail is hardly heavier
     scores = score_windows(runtime, prototypes, layout, held_out, agreeing=False)
     norms = _with_merged(norms, scores.score, held_out, layout)
     prototypes = replace(prototypes, norms=norms)
