@@ -12,6 +12,7 @@ import numpy as np
 from agent.compose import Sender
 from agent.counters import Counters
 from agent.ingest import Streams
+from agent.languages import LANGUAGES
 from agent.layout import POSITIONS, Layout
 from agent.limbs.figures import ArmDay, arm_day
 from agent.limbs.legs import LegDay, leg_day
@@ -104,7 +105,7 @@ def _sent(
     """The agent's limbs after all packets that came."""
     layout = Layout(positions=POSITIONS)
     streams = Streams(layout, Counters())
-    sender = Sender("site", "gateway", "bundle", "0" * 64, 0.01, layout, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    sender = Sender("site", "gateway", "bundle", "0" * 64, 0.01, layout, SimpleNamespace(), LANGUAGES["en"])  # type: ignore[arg-type]
     limbs, cutter = Limbs(sender, streams, Settings()), Cutter(streams)
     for number, packet in enumerate(_packets(positions, samples, trouble, rng)):
         streams.put(packet)
