@@ -1,5 +1,6 @@
 """What the tests of the agent share: signals in g with a seed, packets made from them, and rows to score."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -133,3 +134,16 @@ def _invented(seed: int = 0, *, wearers: int = 2, ends: int = 8, worn: Sequence[
 @pytest.fixture(scope="session")
 def invented() -> Callable[..., Invented]:
     return _invented
+
+
+@pytest.fixture(scope="session")
+def blanks():
+    """What is left to fill in in a phrase, or, place by place, in a collection of phrases."""
+
+    def found(value):
+        if isinstance(value, str):
+            return sorted(re.findall(r"{(\w+)}", value))
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return {name: found(part) for name, part in parts}
+
+    return found
